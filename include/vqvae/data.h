@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * vqvae/data.h -- libvqvae-data: images out of folders, tars, IDX and .npy files. */
+#ifndef VQVAE_DATA_H
+#define VQVAE_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <vqvae/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What decides random choices about one image: pure input, so any thread may decode it. */
+typedef struct vq_data_key {
+    uint64_t seed;
+    uint64_t epoch;
+    uint64_t index; /**< of the image in its source */
+} vq_data_key;
+
+/** How stored images become the network's pixels. Defaults and ranges: vq_data_config_json(). */
+typedef struct vq_data_config {
+    int64_t height, width; /**< of what is delivered; 0: as the first image is stored */
+    int64_t channels;      /**< 1 grey or 3 colour; 0: as the first image is stored */
+    bool flip;             /**< mirror left to right, half of the time */
+    int64_t crop_pad;      /**< random crop after repeating the edge by so many pixels; 0: none */
+    bool augment;          /**< whether flip and crop_pad apply (training) or not (the rest) */
+    int64_t cache_mb;      /**< decoded pixels kept in memory, in MiB; 0: none */
+} vq_data_config;
+
+VQ_API void vq_data_config_default(vq_data_config *config);
+
+/** Images with random access. Safe to read from several threads that bring a context each. */
+typedef struct vq_dataset vq_dataset;
+
+/**
+ * Opens a dataset by looking at it: a folder of images (subfolders are classes), a .tar of
+ * images, an IDX file or its .gz, a folder of IDX files, a .npy of uint8 (N,H,W,C) or (N,H,W).
+ * `PATH:part` names a top folder (train, test) of a tree or tar, or the train/t10k half of a
+ * folder of IDX files.
+ * @param out  owned by the caller; NULL on failure
+ * @return VQ_OK; VQ_E_IO; VQ_E_FORMAT; VQ_E_ARG (no such part, or a part must be named);
+ *         VQ_E_UNSUPPORTED; VQ_E_NOMEM
+ */
+VQ_API VQ_MUST_USE vq_status vq_dataset_open(vq_context *ctx, const char *path,
+                                             const vq_data_config *config, vq_dataset **out);
+VQ_API void vq_dataset_close(vq_context *ctx, vq_dataset *dataset);
+
+VQ_API int64_t vq_dataset_count(const vq_dataset *dataset);
+/** Height, width, channels of what is delivered. */
+VQ_API void vq_dataset_size(const vq_dataset *dataset, int64_t size[3]);
+/** Name of image i as its container names it ("train/cat/0001.jpg", "17"). */
+VQ_API const char *vq_dataset_name(const vq_dataset *dataset, int64_t index);
+/** Class of image i, from 0; -1 where classes are unknown. */
+VQ_API int64_t vq_dataset_label(const vq_dataset *dataset, int64_t index);
+/** Name of a class, or NULL. */
+VQ_API const char *vq_dataset_class(const vq_dataset *dataset, int64_t label);
+
+/** Writes height*width*channels bytes of image `index`, augmented as the key says where the
+ *  configuration asks for it. Thread-safe.
+ *  @return VQ_OK; VQ_E_FORMAT or VQ_E_IO naming the image; VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset,
+                                            int64_t index, vq_data_key key, uint8_t *out);
+
+/** Mean and variance of all pixels of the listed images over all channels about one mean, on
+ *  [0,1], without augmentation; the same bits for any number of threads. Fills the cache. */
+VQ_API VQ_MUST_USE vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset,
+                                                const int64_t *indices, size_t n_indices,
+                                                double *mean, double *variance);
+
+/* ---- batches made beside the training -------------------------------------- */
+
+/** Says which image is item `slot` of batch `step`, pure in its arguments. */
+typedef void (*vq_order_fn)(const void *order, int64_t step, int64_t slot, int64_t *index,
+                            uint64_t *epoch);
+
+typedef struct vq_loader vq_loader;
+
+/**
+ * Starts one thread that prepares batches ahead.
+ * @param order       called from the loader's thread; its memory must outlive the loader
+ * @param first_step  the first batch delivered
+ * @param ahead       batches prepared beyond the one in use, 1..64
+ */
+VQ_API VQ_MUST_USE vq_status vq_loader_create(vq_context *ctx, const vq_dataset *dataset,
+                                              vq_order_fn order, const void *order_state,
+                                              uint64_t seed, int64_t batch, int64_t first_step,
+                                              int ahead, vq_loader **out);
+/** The next batch: batch*height*width*channels bytes, valid until the next call. Waits for it. */
+VQ_API VQ_MUST_USE vq_status vq_loader_next(vq_context *ctx, vq_loader *loader,
+                                            const uint8_t **pixels);
+/** Seconds that vq_loader_next has waited so far. */
+VQ_API double vq_loader_waited(const vq_loader *loader);
+VQ_API void vq_loader_destroy(vq_context *ctx, vq_loader *loader);
+
+/* ---- single images ---------------------------------------------------------- */
+
+typedef struct vq_image {
+    int64_t height, width, channels; /**< channels: 1 or 3 */
+    uint8_t *pixels;                 /**< rows top down, channels interleaved; owned */
+} vq_image;
+
+/** Decodes PNG or JPEG: EXIF orientation applied, alpha composed over white, 16 bits rounded
+ *  to 8, palettes expanded; CMYK is VQ_E_UNSUPPORTED. At most 2^28 pixels. */
+VQ_API VQ_MUST_USE vq_status vq_image_decode(vq_context *ctx, const void *bytes, size_t size,
+                                             vq_image *out);
+VQ_API VQ_MUST_USE vq_status vq_image_load(vq_context *ctx, const char *path, vq_image *out);
+/** PNG bytes with fixed settings: equal pixels give equal bytes. *png is released by
+ *  vq_data_free(). */
+VQ_API VQ_MUST_USE vq_status vq_image_encode_png(vq_context *ctx, const vq_image *image,
+                                                 unsigned char **png, size_t *size);
+VQ_API VQ_MUST_USE vq_status vq_image_save(vq_context *ctx, const char *path,
+                                           const vq_image *image);
+VQ_API void vq_image_clear(vq_context *ctx, vq_image *image);
+VQ_API void vq_data_free(vq_context *ctx, void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/context.h -- the inside of vq_context: errors, memory, threads, log. */
+#ifndef VQ_BASE_CONTEXT_H
+#define VQ_BASE_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <vqvae/context.h>
+
+struct vq_kernels;
+
+enum { VQ_ERROR_SIZE = 1024, VQ_ALIGNMENT = 64 };
+
+struct vq_context {
+    vq_allocator allocator;
+    vq_file_hooks files;
+    vq_log_fn log;
+    void *log_user;
+    int threads;
+    uint32_t cpu;                      /* VQ_CPU_ bits that kernels may use */
+    const struct vq_kernels *kernels;  /* filled by vq_kernels_for() on first use */
+    char error[VQ_ERROR_SIZE];
+};
+
+/* ---- errors ---------------------------------------------------------------- */
+
+/** Records the sentence and returns `status`, so that callers can `return vq_fail(...)`. */
+vq_status vq_fail(vq_context *ctx, vq_status status, const char *format, ...) VQ_PRINTF(3, 4);
+
+/** Passes one sentence to the log callback, if there is one. */
+void vq_log(vq_context *ctx, vq_log_level level, const char *format, ...) VQ_PRINTF(3, 4);
+
+#define VQ_TRY(call)                                                                              \
+    do {                                                                                          \
+        const vq_status try_status_ = (call);                                                     \
+        if (try_status_ != VQ_OK) return try_status_;                                             \
+    } while (0)
+
+/* For functions that own something: `vq_status status` and the label `done` must exist. */
+#define VQ_TRY_TO(call)                                                                           \
+    do {                                                                                          \
+        status = (call);                                                                          \
+        if (status != VQ_OK) goto done;                                                           \
+    } while (0)
+
+#define VQ_CHECK(ctx, condition, code, ...)                                                       \
+    do {                                                                                          \
+        if (!(condition)) return vq_fail((ctx), (code), __VA_ARGS__);                             \
+    } while (0)
+
+/* ---- memory ---------------------------------------------------------------- */
+
+/** Sets *product to a*b; false where that overflows size_t. */
+bool vq_mul_size(size_t a, size_t b, size_t *product);
+bool vq_add_size(size_t a, size_t b, size_t *sum);
+
+/** Zeroed memory for count*size bytes, aligned to 64. 0 bytes give a valid pointer.
+ *  On failure *out is NULL and the error sentence says how much was asked for. */
+VQ_MUST_USE vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out);
+void vq_release(vq_context *ctx, void *memory);
+
+#define VQ_NEW(ctx, count, pointer) \
+    vq_alloc((ctx), (size_t)(count), sizeof **(pointer), (void **)(pointer))
+
+/** Copy of a text in the context's memory. */
+VQ_MUST_USE vq_status vq_strdup(vq_context *ctx, const char *text, char **out);
+
+/* ---- arena: planning measures with base == NULL, then the same calls bind ---- */
+
+typedef struct vq_arena {
+    unsigned char *base;
+    size_t used, capacity;
+    bool overflow;
+} vq_arena;
+
+/** Next block of count*size bytes at a multiple of 64. NULL while measuring. */
+void *vq_arena_get(vq_arena *arena, size_t count, size_t size);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/cpu.h -- which instruction sets the processor and the system offer. */
+#ifndef VQ_BASE_CPU_H
+#define VQ_BASE_CPU_H
+
+#include <stdint.h>
+
+enum {
+    VQ_CPU_AVX2 = 1u << 0,   /* AVX2 and FMA */
+    VQ_CPU_AVX512 = 1u << 1, /* AVX-512 F, BW, DQ, VL */
+};
+
+/** Bits of what this machine can run. */
+uint32_t vq_cpu_detect(void);
+/** Bits allowed by an upper bound "portable", "avx2" or "avx512"; 0 and *known = 0 for
+ *  other names. */
+uint32_t vq_cpu_bound(const char *name, int *known);
+/** Name of the best set in `cpu`. */
+const char *vq_cpu_name(uint32_t cpu);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/file.h -- files read whole, and files replaced so that a reader never sees half. */
+#ifndef VQ_BASE_FILE_H
+#define VQ_BASE_FILE_H
+
+#include "base/context.h"
+
+typedef struct vq_bytes {
+    unsigned char *data; /* owned; vq_release */
+    size_t size;
+} vq_bytes;
+
+/** Reads a whole file of at most `limit` bytes. Short reads and EINTR go on.
+ *  @return VQ_OK, VQ_E_IO (naming path and reason), VQ_E_FORMAT (larger than limit),
+ *          VQ_E_NOMEM */
+VQ_MUST_USE vq_status vq_file_read(vq_context *ctx, const char *path, size_t limit, vq_bytes *out);
+
+/** Reads exactly `size` bytes at `offset` of an open file; fewer is VQ_E_FORMAT. */
+VQ_MUST_USE vq_status vq_file_read_at(vq_context *ctx, const char *path, int fd, uint64_t offset,
+                                      void *to, size_t size);
+
+/** A file being written beside its place. Nothing is visible until commit. */
+typedef struct vq_replacement {
+    vq_context *ctx;
+    char *path, *temporary;
+    int fd;
+} vq_replacement;
+
+VQ_MUST_USE vq_status vq_replace_begin(vq_context *ctx, const char *path, vq_replacement *r);
+VQ_MUST_USE vq_status vq_replace_write(vq_replacement *r, const void *from, size_t size);
+/** Syncs, renames over the path and syncs the folder. */
+VQ_MUST_USE vq_status vq_replace_commit(vq_replacement *r);
+/** Gives up: removes the temporary file. Harmless after a commit. */
+void vq_replace_abandon(vq_replacement *r);
+
+/** All of the above for bytes at hand. */
+VQ_MUST_USE vq_status vq_file_replace(vq_context *ctx, const char *path, const void *from,
+                                      size_t size);
+
+#endif

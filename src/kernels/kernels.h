@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/kernels.h -- the hot loops, one table of functions for each instruction set.
+ *
+ * Every output number is one chain of fused multiply-adds in a fixed order, so lanes,
+ * tiles and threads cannot change a bit; portable C is the specification. */
+#ifndef VQ_KERNELS_KERNELS_H
+#define VQ_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/context.h"
+
+/**
+ * Micro-kernel of the matrix product on packed panels:
+ *   for p in [0, depth):  c[i][j] = fma(a[p*rows + i], b[p*cols + j], c[i][j])
+ * with rows x cols the table's tile; c is row-major with leading dimension ldc.
+ * @param m,n    part of the tile that exists, 1..rows, 1..cols; the rest of c is not touched,
+ *               though the panels are padded with zeros to whole tiles
+ * @param start  0: the chain starts from zero; 1: from what c holds
+ */
+typedef void vq_gemm_tile_fn(size_t depth, const float *a, const float *b, float *c, size_t ldc,
+                             size_t m, size_t n, int start);
+
+/** Lowest index j in [0, count) at which score[j] = half[j] - dot[j] is least; *best is that
+ *  score on return. Continues from (*best, *at) with indices offset by `first`. */
+typedef void vq_argmin_fn(const float *dot, const float *half, size_t count, int32_t first,
+                          float *best, int32_t *at);
+
+/** Adam on `count` numbers; see train/optimizer.c for the formula. */
+typedef struct vq_adam_step {
+    float rate;                /* lr / (1 - b1^t) */
+    float decay1, decay2;      /* b1, b2 */
+    float correction2;         /* 1 / sqrt(1 - b2^t) */
+    float epsilon;
+    float weight_decay;        /* 1 - lr * decay for AdamW; 1 where there is none */
+    float l2;                  /* added to the gradient: l2 * parameter (Adam's weight decay) */
+    float scale;               /* of the gradient, from clipping; 1 where there is none */
+} vq_adam_step;
+typedef void vq_adam_fn(size_t count, const vq_adam_step *s, float *parameter,
+                        const float *gradient, float *moment1, float *moment2);
+
+typedef struct vq_kernels {
+    const char *name; /* "portable", "avx2", "avx512" */
+    size_t tile_rows, tile_cols;
+    vq_gemm_tile_fn *gemm_tile;
+    vq_argmin_fn *argmin;
+    vq_adam_fn *adam;
+} vq_kernels;
+
+/** Table of the best instruction set among `cpu` (VQ_CPU_ bits) that was built. */
+const vq_kernels *vq_kernels_for(uint32_t cpu);
+
+/* One row an instruction set: declares, selects and tests it. */
+extern const vq_kernels vq_kernels_portable;
+extern const vq_kernels vq_kernels_avx2;
+extern const vq_kernels vq_kernels_avx512;
+
+/** Matrix product on whole matrices, in parallel: C (m x n) = or += A (m x k) * B (k x n).
+ *  Strides are in elements: A[i][p] = a[i*a_row + p*a_col], B[p][j] = b[p*b_row + j*b_col].
+ *  Each number is one chain over p = 0..k-1 (continued where `accumulate`), for any number of
+ *  threads. `workspace` holds vq_gemm_workspace() bytes, aligned to 64. */
+typedef struct vq_gemm {
+    size_t m, n, k;
+    const float *a;
+    size_t a_row, a_col;
+    const float *b;
+    size_t b_row, b_col;
+    float *c;
+    size_t ldc;
+    int accumulate;
+} vq_gemm;
+size_t vq_gemm_workspace(const vq_context *ctx, size_t m, size_t n, size_t k);
+void vq_gemm_run(vq_context *ctx, const vq_gemm *g, void *workspace);
+
+/** Nearest of K codes for n vectors, without an n x K matrix: idx[i] = argmin_j |x_i - e_j|^2,
+ *  computed as argmin of |e_j - mu|^2/2 - (x_i - mu).(e_j - mu), mu the mean code; ties go to
+ *  the lowest index. x: n x D, codes: K x D, row-major; `workspace` as gemm's. */
+size_t vq_nearest_workspace(const vq_context *ctx, size_t n, size_t dim, size_t n_codes);
+void vq_nearest_run(vq_context *ctx, size_t n, size_t dim, size_t n_codes, const float *x,
+                    const float *codes, int32_t *idx, void *workspace);
+
+#endif
