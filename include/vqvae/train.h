@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * vqvae/train.h -- training: one step at a time, resumable bit for bit. */
+#ifndef VQVAE_TRAIN_H
+#define VQVAE_TRAIN_H
+
+#include <vqvae/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How a model is trained. Meanings, defaults and ranges: vq_train_settings_visit(). */
+typedef struct vq_train_config {
+    int64_t steps, batch;
+    uint64_t seed;
+    int optimizer;       /**< 0 adam, 1 adamw */
+    double lr;           /**< after the warm-up */
+    double codebook_lr;  /**< factor on lr for codebooks moved by gradient */
+    double b1, b2, eps;  /**< of Adam */
+    double weight_decay; /**< never on codebooks */
+    int64_t warmup;      /**< steps over which lr rises in a line from lr/warmup */
+    int schedule;        /**< 0 constant, 1 cosine */
+    double final_lr;     /**< cosine: share of lr at the last step */
+    double clip;         /**< largest norm of all gradients together; 0: none */
+    double average;      /**< decay of averaged weights, used for models; 0: none */
+    int64_t valid_every, save_every, log_every; /**< steps */
+} vq_train_config;
+
+VQ_API void vq_train_config_default(vq_train_config *config);
+VQ_API VQ_MUST_USE vq_status vq_train_config_read(vq_context *ctx, const char *json,
+                                                  vq_train_config *config);
+VQ_API VQ_MUST_USE vq_status vq_train_config_set(vq_context *ctx, const char *name,
+                                                 const char *value, vq_train_config *config);
+VQ_API VQ_MUST_USE vq_status vq_train_config_write(vq_context *ctx, const vq_train_config *config,
+                                                   char **json);
+VQ_API void vq_train_settings_visit(vq_setting_visit visit, void *user);
+
+/** The only writable copy of a model. */
+typedef struct vq_trainer vq_trainer;
+
+/** The data as far as training must know it; kept in the state and compared on resuming. */
+typedef struct vq_train_data {
+    int64_t images;        /**< that are trained on; at least 1 */
+    int64_t height, width; /**< of an image, any size */
+    double variance;       /**< of their pixels on [0,1], > 0 */
+} vq_train_data;
+
+/**
+ * Prepares a training from scratch.
+ * @param model    sizes left 0 are set from the data
+ * @param backend  NULL or "auto", "portable", "onednn"
+ * @param init     weights to start from, of the same configuration; NULL: random ones
+ */
+VQ_API VQ_MUST_USE vq_status vq_trainer_create(vq_context *ctx, const vq_model_config *model,
+                                               const vq_train_config *train,
+                                               const vq_train_data *data, const char *backend,
+                                               const vq_model *init, vq_trainer **out);
+/** Goes on from a state file: the same bits as if never stopped, given the same build, backend,
+ *  instruction set and thread count (a different one is logged as a warning). `steps`, when not
+ *  0, replaces the number of steps to train. */
+VQ_API VQ_MUST_USE vq_status vq_trainer_resume(vq_context *ctx, const char *path, int64_t steps,
+                                               const vq_train_data *data, vq_trainer **out);
+VQ_API void vq_trainer_destroy(vq_trainer *trainer);
+
+VQ_API const vq_model_config *vq_trainer_model_config(const vq_trainer *trainer);
+VQ_API const vq_train_config *vq_trainer_config(const vq_trainer *trainer);
+/** Steps done. */
+VQ_API int64_t vq_trainer_position(const vq_trainer *trainer);
+
+/** Which of the `images` is item `slot` of step `step` (from 0), and its epoch: every epoch is a
+ *  permutation keyed by (seed, epoch). Pure and thread-safe; has the form of vq_order_fn. */
+VQ_API void vq_trainer_order(const void *trainer, int64_t step, int64_t slot, int64_t *index,
+                             uint64_t *epoch);
+
+typedef struct vq_step_metrics {
+    int64_t step;       /**< steps done, this one included */
+    double epoch;       /**< images seen / images */
+    double loss, mse, nmse, commitment, codebook;
+    double perplexity;  /**< of this batch, level 0 */
+    int64_t codes_used; /**< in this batch, level 0 */
+    double lr, gradient_norm;
+} vq_step_metrics;
+
+/**
+ * One step: forward, backward, reduce, update. Allocates nothing from the second step on.
+ * @param pixels  batch,H,W,C bytes, in the order vq_trainer_order() gives
+ * @return VQ_OK; VQ_E_NUMERIC (loss or gradient not finite: the sentence names step and tensor;
+ *         nothing was updated)
+ */
+VQ_API VQ_MUST_USE vq_status vq_trainer_step(vq_trainer *trainer, const uint8_t *pixels,
+                                             vq_step_metrics *metrics);
+
+/** A copy of the model as it stands (averaged weights where the configuration asks for them). */
+VQ_API VQ_MUST_USE vq_status vq_trainer_model(vq_trainer *trainer, vq_model **out);
+
+/** Writes everything that resuming needs. `progress` is a JSON object of the caller's own, kept
+ *  and given back (best result so far, for instance). */
+VQ_API VQ_MUST_USE vq_status vq_trainer_save(vq_trainer *trainer, const char *path,
+                                             const char *progress);
+/** The caller's JSON object from the state that was resumed; "{}" otherwise. */
+VQ_API const char *vq_trainer_progress(const vq_trainer *trainer);
+
+/** Called on the reduction buffer (all gradients, then the quantisers' sums) between backward and
+ *  update, so that several workers can add theirs. */
+typedef vq_status (*vq_reduce_fn)(void *user, float *numbers, size_t count);
+VQ_API void vq_trainer_set_reduce(vq_trainer *trainer, vq_reduce_fn reduce, void *user);
+
+/** Line i of the plan; false past the last. Bytes of plan and parameters together. */
+VQ_API bool vq_trainer_plan(const vq_trainer *trainer, size_t index, vq_plan_line *line);
+VQ_API size_t vq_trainer_bytes(const vq_trainer *trainer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
