@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <vqvae/context.h>
+#include <vqvae/settings.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,26 +19,45 @@ typedef struct vq_data_key {
     uint64_t index; /**< of the image in its source */
 } vq_data_key;
 
-/** How stored images become the network's pixels. Defaults and ranges: vq_data_config_json(). */
+/** How stored images become the network's pixels. Defaults and ranges come from one table,
+ *  which vq_data_settings_visit() walks. An image of another size is scaled (triangle filter,
+ *  widened when making smaller) until it covers height x width, then cropped at its centre. */
 typedef struct vq_data_config {
-    int64_t height, width; /**< of what is delivered; 0: as the first image is stored */
+    int64_t height, width; /**< of what is delivered; both 0: as the first image is stored, and
+                                an image of another size is then an error */
     int64_t channels;      /**< 1 grey or 3 colour; 0: as the first image is stored */
     bool flip;             /**< mirror left to right, half of the time */
     int64_t crop_pad;      /**< random crop after repeating the edge by so many pixels; 0: none */
-    bool augment;          /**< whether flip and crop_pad apply (training) or not (the rest) */
+    bool augment;          /**< whether flip and crop_pad apply (training) or not (the rest);
+                                the caller's choice for each dataset, not a setting */
     int64_t cache_mb;      /**< decoded pixels kept in memory, in MiB; 0: none */
 } vq_data_config;
 
 VQ_API void vq_data_config_default(vq_data_config *config);
+/** Sets one setting from text: name "flip", value "true".
+ *  @return VQ_OK; VQ_E_ARG (no such setting, or a value it does not take) */
+VQ_API VQ_MUST_USE vq_status vq_data_config_set(vq_context *ctx, vq_data_config *config,
+                                                const char *name, const char *value);
+/** Reads a JSON object over a configuration already filled; absent settings keep their values.
+ *  @return VQ_OK; VQ_E_ARG (the sentence names the setting) */
+VQ_API VQ_MUST_USE vq_status vq_data_config_read(vq_context *ctx, const char *json,
+                                                 vq_data_config *config);
+/** JSON text of every setting; *json is released by vq_data_free(). */
+VQ_API VQ_MUST_USE vq_status vq_data_config_write(vq_context *ctx, const vq_data_config *config,
+                                                  char **json);
+/** Calls `visit` for every setting, in order. */
+VQ_API void vq_data_settings_visit(vq_setting_visit visit, void *user);
 
 /** Images with random access. Safe to read from several threads that bring a context each. */
 typedef struct vq_dataset vq_dataset;
 
 /**
  * Opens a dataset by looking at it: a folder of images (subfolders are classes), a .tar of
- * images, an IDX file or its .gz, a folder of IDX files, a .npy of uint8 (N,H,W,C) or (N,H,W).
+ * images (or its .gz), an IDX file or its .gz (labels beside it are found by name), a folder of
+ * IDX files, a .npy of uint8 (N,H,W,C) or (N,H,W), or one image. Images are in order of their
+ * names, byte by byte; files that are neither PNG nor JPEG by name are left out.
  * `PATH:part` names a top folder (train, test) of a tree or tar, or the train/t10k half of a
- * folder of IDX files.
+ * folder of IDX files; a tree or tar that has both train/ and test/ needs it.
  * @param out  owned by the caller; NULL on failure
  * @return VQ_OK; VQ_E_IO; VQ_E_FORMAT; VQ_E_ARG (no such part, or a part must be named);
  *         VQ_E_UNSUPPORTED; VQ_E_NOMEM
