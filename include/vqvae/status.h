@@ -11,10 +11,10 @@
 
 #if defined(__GNUC__)
 #define VQ_MUST_USE __attribute__((warn_unused_result))
-#define VQ_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define VQ_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define VQ_MUST_USE
-#define VQ_PRINTF(format, first)
+#define VQ_PRINTF(text, first)
 #endif
 
 #ifdef __cplusplus
