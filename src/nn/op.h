@@ -35,6 +35,7 @@ struct vq_op {
     vq_status (*start)(vq_step *run, uint64_t seed);
     bool elementwise;      /* works in any layout, all edges alike */
     bool differentiable;   /* false: gradients stop here (codes, pixels) */
+    int targets;           /* the last so many inputs get no gradient (mse's target) */
 };
 
 /** Numbers of an edge or a parameter while a plan runs. */
@@ -53,7 +54,8 @@ struct vq_step {
     vq_view in[VQ_MAX_IN], out[VQ_MAX_OUT];
     /* Gradients of the loss. d_out may be overwritten: nobody reads it after this step. */
     vq_view d_in[VQ_MAX_IN], d_out[VQ_MAX_OUT];
-    bool add[VQ_MAX_IN]; /* d_in[i] holds a sum to add to; else it is written */
+    bool wants[VQ_MAX_IN]; /* d_in[i] is wanted; known before prepare */
+    bool add[VQ_MAX_IN];   /* d_in[i] holds a sum to add to; else it is written */
     vq_view param[VQ_MAX_PARAMS];
     vq_view d_param[VQ_MAX_PARAMS]; /* zeroed before backward; data NULL for STATE */
     float *sums;                    /* sums_count numbers, zeroed before forward */
