@@ -62,8 +62,8 @@ void *vq_plan_reduction(const vq_plan *plan, size_t *count);
 double vq_plan_term(const vq_plan *plan, int term);
 /** sum(weight * term). */
 double vq_plan_loss(const vq_plan *plan);
-/** Update phase of operations with state, from the sums. f32 plans only. */
-VQ_MUST_USE vq_status vq_plan_update(vq_plan *plan, int64_t step);
+/** Update phase of operations with state, from the sums; step counts from 1. f32 plans only. */
+VQ_MUST_USE vq_status vq_plan_update(vq_plan *plan, float *state, int64_t step);
 
 typedef struct vq_plan_row {
     const char *node, *op, *implementation;
