@@ -10,6 +10,9 @@ typedef struct vq_bytes {
     size_t size;
 } vq_bytes;
 
+/** Records "PATH: could not ACTION: REASON", the reason from errno; returns VQ_E_IO. */
+vq_status vq_file_failed(vq_context *ctx, const char *path, const char *action);
+
 /** Reads a whole file of at most `limit` bytes. Short reads and EINTR go on.
  *  @return VQ_OK, VQ_E_IO (naming path and reason), VQ_E_FORMAT (larger than limit),
  *          VQ_E_NOMEM */

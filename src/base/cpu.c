@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/cpu.c -- instruction sets, asked of the compiler's run-time library, which also asks
+ * whether the operating system keeps the wide registers. */
+#include <string.h>
+#include "base/cpu.h"
+
+uint32_t vq_cpu_detect(void)
+{
+    uint32_t cpu = 0;
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) cpu |= VQ_CPU_AVX2;
+    if ((cpu & VQ_CPU_AVX2) && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        cpu |= VQ_CPU_AVX512;
+#endif
+    return cpu;
+}
+
+static const struct {
+    const char *name;
+    uint32_t bits;
+} bounds[] = {
+    /* Best first, so that vq_cpu_name() stops at the first one that is whole. */
+    {"avx512", VQ_CPU_AVX2 | VQ_CPU_AVX512},
+    {"avx2", VQ_CPU_AVX2},
+    {"portable", 0},
+};
+
+uint32_t vq_cpu_bound(const char *name, int *known)
+{
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        *known = strcmp(name, bounds[i].name) == 0;
+        if (*known) return bounds[i].bits;
+    }
+    return 0;
+}
+
+const char *vq_cpu_name(uint32_t cpu)
+{
+    size_t i = 0;
+    while ((bounds[i].bits & ~cpu) != 0) i++; /* the last row needs nothing */
+    return bounds[i].name;
+}

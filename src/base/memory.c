@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/memory.c -- memory through the context's allocator, and arenas. */
+#include <string.h>
+#include "base/context.h"
+
+bool vq_mul_size(size_t a, size_t b, size_t *product)
+{
+    return !__builtin_mul_overflow(a, b, product);
+}
+
+bool vq_add_size(size_t a, size_t b, size_t *sum)
+{
+    return !__builtin_add_overflow(a, b, sum);
+}
+
+vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out)
+{
+    *out = NULL;
+    size_t bytes;
+    if (!vq_mul_size(count, size, &bytes) || bytes > SIZE_MAX / 2)
+        return vq_fail(ctx, VQ_E_NOMEM, "%zu elements of %zu bytes are more than memory can hold",
+                       count, size);
+    if (bytes == 0) bytes = 1; /* hooks are never asked for nothing */
+    void *memory = ctx->allocator.alloc(ctx->allocator.user, bytes);
+    VQ_CHECK(ctx, memory, VQ_E_NOMEM, "no memory for %zu bytes", bytes);
+    *out = memset(memory, 0, bytes);
+    return VQ_OK;
+}
+
+void vq_release(vq_context *ctx, void *memory)
+{
+    if (memory) ctx->allocator.release(ctx->allocator.user, memory);
+}
+
+vq_status vq_strdup(vq_context *ctx, const char *text, char **out)
+{
+    const size_t size = strlen(text) + 1;
+    VQ_TRY(VQ_NEW(ctx, size, out));
+    memcpy(*out, text, size);
+    return VQ_OK;
+}
+
+void *vq_arena_get(vq_arena *arena, size_t count, size_t size)
+{
+    const size_t mask = VQ_ALIGNMENT - 1;
+    size_t bytes, at, end;
+    if (!vq_mul_size(count, size, &bytes) || !vq_add_size(arena->used, mask, &at)) {
+        arena->overflow = true;
+        return NULL;
+    }
+    at &= ~mask;
+    if (!vq_add_size(at, bytes, &end) || end > SIZE_MAX / 2 ||
+        (arena->base && end > arena->capacity)) {
+        arena->overflow = true;
+        return NULL;
+    }
+    arena->used = end;
+    return arena->base && !arena->overflow ? arena->base + at : NULL;
+}
