@@ -21,12 +21,31 @@
 typedef void vq_gemm_tile_fn(size_t depth, const float *a, const float *b, float *c, size_t ldc,
                              size_t m, size_t n, int start);
 
+/** Part of a matrix that becomes one packed panel: `lanes` lines of `depth` numbers. */
+typedef struct vq_panel {
+    const float *from;
+    size_t lane_step, depth_step; /* number p of line i is from[i*lane_step + p*depth_step] */
+    size_t lanes, depth;
+    const float *shift; /* `depth` numbers, shift[p] subtracted from number p of every line;
+                           NULL: none */
+} vq_panel;
+
+/** Packs a panel for the micro-kernel: to[p*width + i] = from[i][p] - shift[p] for i < lanes
+ *  and 0 for lanes <= i < width. Writes width*depth numbers. */
+typedef void vq_pack_fn(const vq_panel *panel, size_t width, float *to);
+
 /** Lowest index j in [0, count) at which score[j] = half[j] - dot[j] is least; *best is that
- *  score on return. Continues from (*best, *at) with indices offset by `first`. */
+ *  score on return. Continues from (*best, *at) with indices offset by `first`. A score that
+ *  is not a number is never chosen. */
 typedef void vq_argmin_fn(const float *dot, const float *half, size_t count, int32_t first,
                           float *best, int32_t *at);
 
-/** Adam on `count` numbers; see train/optimizer.c for the formula. */
+/** Adam on `count` numbers; see train/optimizer.c for the formula. With g the gradient scaled
+ *  and with l2 added, each line rounded once per operation:
+ *    moment1 += (1 - decay1) * (g - moment1)
+ *    moment2 += (1 - decay2) * (g*g - moment2)
+ *    parameter = weight_decay * parameter
+ *                - rate * moment1 / (correction2 * sqrt(moment2) + epsilon) */
 typedef struct vq_adam_step {
     float rate;                /* lr / (1 - b1^t) */
     float decay1, decay2;      /* b1, b2 */
@@ -39,21 +58,26 @@ typedef struct vq_adam_step {
 typedef void vq_adam_fn(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2);
 
+enum { VQ_TILE_ROWS_MAX = 16 };
+
 typedef struct vq_kernels {
-    const char *name; /* "portable", "avx2", "avx512" */
-    size_t tile_rows, tile_cols;
+    const char *name;            /* "portable", "avx2", "avx512" */
+    size_t tile_rows, tile_cols; /* at most VQ_TILE_ROWS_MAX rows */
     vq_gemm_tile_fn *gemm_tile;
+    vq_pack_fn *pack;
     vq_argmin_fn *argmin;
     vq_adam_fn *adam;
 } vq_kernels;
 
+/* One row an instruction set declares, selects and tests it: vq_kernels_portable, ... */
+#define VQ_KERNELS(isa, need) extern const vq_kernels vq_kernels_##isa;
+#include "kernels/kernel_list.def"
+#undef VQ_KERNELS
+
 /** Table of the best instruction set among `cpu` (VQ_CPU_ bits) that was built. */
 const vq_kernels *vq_kernels_for(uint32_t cpu);
-
-/* One row an instruction set: declares, selects and tests it. */
-extern const vq_kernels vq_kernels_portable;
-extern const vq_kernels vq_kernels_avx2;
-extern const vq_kernels vq_kernels_avx512;
+/** The context's table where it names one, else the best for its processor. */
+const vq_kernels *vq_kernels_of(const vq_context *ctx);
 
 /** Matrix product on whole matrices, in parallel: C (m x n) = or += A (m x k) * B (k x n).
  *  Strides are in elements: A[i][p] = a[i*a_row + p*a_col], B[p][j] = b[p*b_row + j*b_col].
@@ -74,7 +98,8 @@ void vq_gemm_run(vq_context *ctx, const vq_gemm *g, void *workspace);
 
 /** Nearest of K codes for n vectors, without an n x K matrix: idx[i] = argmin_j |x_i - e_j|^2,
  *  computed as argmin of |e_j - mu|^2/2 - (x_i - mu).(e_j - mu), mu the mean code; ties go to
- *  the lowest index. x: n x D, codes: K x D, row-major; `workspace` as gemm's. */
+ *  the lowest index. x: n x D, codes: K x D, row-major; `workspace` as gemm's. K >= 1 and fits
+ *  int32_t; a vector whose every score is infinite or not a number gets index 0. */
 size_t vq_nearest_workspace(const vq_context *ctx, size_t n, size_t dim, size_t n_codes);
 void vq_nearest_run(vq_context *ctx, size_t n, size_t dim, size_t n_codes, const float *x,
                     const float *codes, int32_t *idx, void *workspace);

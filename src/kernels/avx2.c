@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/avx2.c -- the kernels for x86-64 with AVX2 and FMA. */
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include "kernels/x86.h"
+
+#define TARGET __attribute__((target("avx2,fma")))
+
+/* 6 x 2 vectors keep twelve of the sixteen registers busy as sums. */
+enum { ROWS = 6, COLS = 16 };
+
+TARGET static void full_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
+                             int start)
+{
+    __m256 sum[ROWS][2];
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < ROWS; i++) {
+        sum[i][0] = start ? _mm256_loadu_ps(c + i * ldc) : _mm256_setzero_ps();
+        sum[i][1] = start ? _mm256_loadu_ps(c + i * ldc + 8) : _mm256_setzero_ps();
+    }
+    for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
+        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+        VQ_UNROLL(6)
+        for (size_t i = 0; i < ROWS; i++) {
+            const __m256 line = _mm256_broadcast_ss(a + i);
+            sum[i][0] = _mm256_fmadd_ps(line, b0, sum[i][0]);
+            sum[i][1] = _mm256_fmadd_ps(line, b1, sum[i][1]);
+        }
+    }
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < ROWS; i++) {
+        _mm256_storeu_ps(c + i * ldc, sum[i][0]);
+        _mm256_storeu_ps(c + i * ldc + 8, sum[i][1]);
+    }
+}
+
+/* Tiles at the edge go through a whole tile of their own. */
+TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
+                             size_t m, size_t n, int start)
+{
+    float tile[ROWS * COLS] = {0.0f};
+    if (m == ROWS && n == COLS) {
+        full_tile(depth, a, b, c, ldc, start);
+        return;
+    }
+    if (start)
+        for (size_t i = 0; i < m; i++)
+            for (size_t j = 0; j < n; j++) tile[i * COLS + j] = c[i * ldc + j];
+    full_tile(depth, a, b, tile, COLS, start);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) c[i * ldc + j] = tile[i * COLS + j];
+}
+
+/* Lane by lane the least score so far and its index; the lanes are joined by
+ * vq_least_lane. Every lane starts from the caller's best, whose index is the lowest. */
+TARGET static void argmin(const float *dot, const float *half, size_t count, int32_t first,
+                          float *best, int32_t *at)
+{
+    float lane_best[8];
+    int32_t lane_at[8];
+    __m256 least = _mm256_set1_ps(*best);
+    __m256i where = _mm256_set1_epi32(*at);
+    __m256i index = _mm256_add_epi32(_mm256_set1_epi32(first),
+                                     _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    size_t j = 0;
+    for (; j + 8 <= count; j += 8) {
+        const __m256 score = _mm256_sub_ps(_mm256_loadu_ps(half + j), _mm256_loadu_ps(dot + j));
+        const __m256 less = _mm256_cmp_ps(score, least, _CMP_LT_OQ);
+        where = _mm256_blendv_epi8(where, index, _mm256_castps_si256(less));
+        least = _mm256_min_ps(score, least); /* `least` where the score is not a number */
+        index = _mm256_add_epi32(index, _mm256_set1_epi32(8));
+    }
+    _mm256_storeu_ps(lane_best, least);
+    _mm256_storeu_si256((__m256i *)lane_at, where);
+    vq_least_lane(lane_best, lane_at, 8, best, at);
+    vq_kernels_portable.argmin(dot + j, half + j, count - j, first + (int32_t)j, best, at);
+}
+
+TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
+                        const float *gradient, float *moment1, float *moment2)
+{
+    const __m256 take1 = _mm256_set1_ps(1.0f - s->decay1);
+    const __m256 take2 = _mm256_set1_ps(1.0f - s->decay2);
+    const __m256 scale = _mm256_set1_ps(s->scale), l2 = _mm256_set1_ps(s->l2);
+    const __m256 correction2 = _mm256_set1_ps(s->correction2);
+    const __m256 epsilon = _mm256_set1_ps(s->epsilon), rate = _mm256_set1_ps(s->rate);
+    const __m256 weight_decay = _mm256_set1_ps(s->weight_decay);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256 w = _mm256_loadu_ps(parameter + i);
+        __m256 m = _mm256_loadu_ps(moment1 + i), v = _mm256_loadu_ps(moment2 + i);
+        const __m256 g =
+            _mm256_fmadd_ps(l2, w, _mm256_mul_ps(scale, _mm256_loadu_ps(gradient + i)));
+        m = _mm256_fmadd_ps(take1, _mm256_sub_ps(g, m), m);
+        v = _mm256_fmadd_ps(take2, _mm256_fmsub_ps(g, g, v), v);
+        const __m256 root = _mm256_fmadd_ps(_mm256_sqrt_ps(v), correction2, epsilon);
+        const __m256 step = _mm256_div_ps(m, root);
+        _mm256_storeu_ps(moment1 + i, m);
+        _mm256_storeu_ps(moment2 + i, v);
+        _mm256_storeu_ps(parameter + i,
+                         _mm256_fnmadd_ps(rate, step, _mm256_mul_ps(weight_decay, w)));
+    }
+    vq_kernels_portable.adam(count - i, s, parameter + i, gradient + i, moment1 + i, moment2 + i);
+}
+
+const vq_kernels vq_kernels_avx2 = {
+    .name = "avx2",
+    .tile_rows = ROWS,
+    .tile_cols = COLS,
+    .gemm_tile = gemm_tile,
+    .pack = vq_pack_x86,
+    .argmin = argmin,
+    .adam = adam,
+};
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/avx512.c -- the kernels for x86-64 with AVX-512 F, BW, DQ and VL. */
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include "kernels/x86.h"
+
+#define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+
+/* 16 sums cover the latency of two fused multiply-adds a cycle, and 8 rows by 32 columns
+ * leave no tile half empty at the powers of two that networks are made of. */
+enum { ROWS = 8, COLS = 32 };
+
+static inline __mmask16 first_lanes(size_t count)
+{
+    return (__mmask16)(count >= 16 ? 0xffffu : (1u << count) - 1u);
+}
+
+/* `vectors` (1 or 2), `whole` and `start` are constants wherever this is used. */
+TARGET static inline __attribute__((always_inline)) void
+tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m, size_t n,
+     int start, size_t vectors)
+{
+    const __mmask16 mask[2] = {first_lanes(n), n > 16 ? first_lanes(n - 16) : (__mmask16)0};
+    __m512 sum[ROWS][2];
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < ROWS; i++)
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < vectors; v++) {
+            sum[i][v] = _mm512_setzero_ps();
+            if (i < m && start) sum[i][v] = _mm512_maskz_loadu_ps(mask[v], c + i * ldc + 16 * v);
+            else if (i < m) _mm_prefetch((const char *)(c + i * ldc + 16 * v), _MM_HINT_T0);
+        }
+    for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
+        __m512 column[2];
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < vectors; v++) column[v] = _mm512_loadu_ps(b + 16 * v);
+        VQ_UNROLL(8)
+        for (size_t i = 0; i < ROWS; i++) {
+            const __m512 line = _mm512_set1_ps(a[i]);
+            VQ_UNROLL(2)
+            for (size_t v = 0; v < vectors; v++)
+                sum[i][v] = _mm512_fmadd_ps(line, column[v], sum[i][v]);
+        }
+    }
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < ROWS; i++)
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < vectors; v++)
+            if (i < m) _mm512_mask_storeu_ps(c + i * ldc + 16 * v, mask[v], sum[i][v]);
+}
+
+TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
+                             size_t m, size_t n, int start)
+{
+    if (m == ROWS && n == COLS)
+        tile(depth, a, b, c, ldc, ROWS, COLS, start, 2);
+    else if (n > 16)
+        tile(depth, a, b, c, ldc, m, n, start, 2);
+    else
+        tile(depth, a, b, c, ldc, m, n, start, 1);
+}
+
+/* As in avx2.c; the end is a vector of its own, whose missing scores lose. */
+TARGET static void argmin(const float *dot, const float *half, size_t count, int32_t first,
+                          float *best, int32_t *at)
+{
+    float lane_best[16];
+    int32_t lane_at[16];
+    __m512 least = _mm512_set1_ps(*best);
+    __m512i where = _mm512_set1_epi32(*at);
+    __m512i index =
+        _mm512_add_epi32(_mm512_set1_epi32(first),
+                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    for (size_t j = 0; j < count; j += 16) {
+        const __mmask16 mask = first_lanes(count - j);
+        const __m512 score = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, half + j),
+                                           _mm512_maskz_loadu_ps(mask, dot + j));
+        const __mmask16 less = _mm512_mask_cmp_ps_mask(mask, score, least, _CMP_LT_OQ);
+        least = _mm512_mask_mov_ps(least, less, score);
+        where = _mm512_mask_mov_epi32(where, less, index);
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    }
+    _mm512_storeu_ps(lane_best, least);
+    _mm512_storeu_si512(lane_at, where);
+    vq_least_lane(lane_best, lane_at, 16, best, at);
+}
+
+TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
+                        const float *gradient, float *moment1, float *moment2)
+{
+    const __m512 take1 = _mm512_set1_ps(1.0f - s->decay1);
+    const __m512 take2 = _mm512_set1_ps(1.0f - s->decay2);
+    const __m512 scale = _mm512_set1_ps(s->scale), l2 = _mm512_set1_ps(s->l2);
+    const __m512 correction2 = _mm512_set1_ps(s->correction2);
+    const __m512 epsilon = _mm512_set1_ps(s->epsilon), rate = _mm512_set1_ps(s->rate);
+    const __m512 weight_decay = _mm512_set1_ps(s->weight_decay);
+    for (size_t i = 0; i < count; i += 16) {
+        const __mmask16 mask = first_lanes(count - i);
+        const __m512 w = _mm512_maskz_loadu_ps(mask, parameter + i);
+        const __m512 gradients = _mm512_maskz_loadu_ps(mask, gradient + i);
+        __m512 m = _mm512_maskz_loadu_ps(mask, moment1 + i);
+        __m512 v = _mm512_maskz_loadu_ps(mask, moment2 + i);
+        const __m512 g = _mm512_fmadd_ps(l2, w, _mm512_mul_ps(scale, gradients));
+        m = _mm512_fmadd_ps(take1, _mm512_sub_ps(g, m), m);
+        v = _mm512_fmadd_ps(take2, _mm512_fmsub_ps(g, g, v), v);
+        const __m512 root = _mm512_fmadd_ps(_mm512_sqrt_ps(v), correction2, epsilon);
+        const __m512 step = _mm512_div_ps(m, root);
+        _mm512_mask_storeu_ps(moment1 + i, mask, m);
+        _mm512_mask_storeu_ps(moment2 + i, mask, v);
+        _mm512_mask_storeu_ps(parameter + i, mask,
+                              _mm512_fnmadd_ps(rate, step, _mm512_mul_ps(weight_decay, w)));
+    }
+}
+
+const vq_kernels vq_kernels_avx512 = {
+    .name = "avx512",
+    .tile_rows = ROWS,
+    .tile_cols = COLS,
+    .gemm_tile = gemm_tile,
+    .pack = vq_pack_x86,
+    .argmin = argmin,
+    .adam = adam,
+};
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/x86.h -- what the instruction sets of x86-64 share. */
+#ifndef VQ_KERNELS_X86_H
+#define VQ_KERNELS_X86_H
+
+#include "kernels/kernels.h"
+
+/* Sums live in registers only where the loops over them are unrolled. Clang unrolls
+ * loops of fixed length by itself and warns of gcc's pragma. */
+#if defined(__clang__)
+#define VQ_UNROLL(n)
+#else
+#define VQ_PRAGMA(text) _Pragma(#text)
+#define VQ_UNROLL(n) VQ_PRAGMA(GCC unroll n)
+#endif
+
+/** vq_pack_fn for AVX2; 8 x 8 blocks are as fast as wider ones where AVX-512 is built of
+ *  two halves, and no slower than the rest of packing elsewhere. */
+vq_pack_fn vq_pack_x86;
+
+/** Joins the lanes of a vector search: the least value, of equal ones the lowest index. */
+static inline void vq_least_lane(const float *value, const int32_t *index, size_t lanes,
+                                 float *best, int32_t *at)
+{
+    for (size_t i = 0; i < lanes; i++) {
+        if (value[i] < *best || (value[i] <= *best && index[i] < *at)) {
+            *best = value[i];
+            *at = index[i];
+        }
+    }
+}
+
+#endif
