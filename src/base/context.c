@@ -69,13 +69,21 @@ const char *vq_context_cpu(const vq_context *ctx)
     return vq_cpu_name(ctx->cpu);
 }
 
+/* Names out of files reach sentences; control characters in them must not reach a terminal. */
+static void format_sentence(char sentence[VQ_ERROR_SIZE], const char *format, va_list values)
+{
+    vsnprintf(sentence, VQ_ERROR_SIZE, format, values);
+    for (char *c = sentence; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+}
+
 vq_status vq_fail(vq_context *ctx, vq_status status, const char *format, ...)
 {
     /* Apart, because callers put more words before a sentence by passing the old one. */
     char sentence[VQ_ERROR_SIZE];
     va_list values;
     va_start(values, format);
-    vsnprintf(sentence, sizeof sentence, format, values);
+    format_sentence(sentence, format, values);
     va_end(values);
     memcpy(ctx->error, sentence, sizeof sentence);
     return status;
@@ -87,7 +95,7 @@ void vq_log(vq_context *ctx, vq_log_level level, const char *format, ...)
     char sentence[VQ_ERROR_SIZE];
     va_list values;
     va_start(values, format);
-    vsnprintf(sentence, sizeof sentence, format, values);
+    format_sentence(sentence, format, values);
     va_end(values);
     ctx->log(ctx->log_user, level, sentence);
 }
