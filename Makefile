@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Only a front: CMake builds, scripts/ does the rest.
+
+PRESET ?= release
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+export PRESET JOBS
+
+.PHONY: all help packages demo test install uninstall clean style sanitize bench
+
+all:
+	@sh scripts/build.sh
+
+help:
+	@echo 'make            build libraries, program and tests (PRESET=$(PRESET))'
+	@echo 'make demo       packages, build, train on Fashion-MNIST, report: runs/demo'
+	@echo 'make test       packages, build, every test'
+	@echo 'make install    into PREFIX=$(PREFIX); DESTDIR is respected'
+	@echo 'make uninstall  what the last install wrote'
+	@echo 'make sanitize   every test under the address and undefined-behaviour sanitizers'
+	@echo 'make style      format, layers and the other rules of the source'
+	@echo 'make bench      what training costs on this machine'
+	@echo 'make packages   install the Debian packages that packages.txt names'
+	@echo 'make clean      remove build/; runs/ is yours and stays'
+
+packages:
+	@sh scripts/packages.sh
+
+demo: packages
+	@sh scripts/build.sh
+	@sh scripts/demo.sh
+
+test: packages
+	@sh scripts/build.sh
+	@sh scripts/test.sh
+
+sanitize: packages
+	@PRESET=sanitize sh scripts/build.sh
+	@PRESET=sanitize sh scripts/test.sh
+
+install:
+	@sh scripts/build.sh
+	cmake --install build/$(PRESET) --prefix '$(PREFIX)'
+
+uninstall:
+	cmake -P build/$(PRESET)/uninstall.cmake
+
+style:
+	@sh scripts/style.sh
+
+bench:
+	@sh scripts/build.sh
+	@build/$(PRESET)/vqvae bench train --preset cifar10 --batch 128 --threads $(JOBS)
+
+clean:
+	rm -rf build

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Finds what the project stands on. Everything is a Debian package named in packages.txt.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(OpenMP COMPONENTS C)
+find_package(ZLIB REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.7)
+pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng>=0.7)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
+
+if(NOT VQVAE_BACKEND MATCHES "^(auto|onednn|portable)$")
+    message(FATAL_ERROR "VQVAE_BACKEND is '${VQVAE_BACKEND}'; it may be onednn, portable or auto")
+endif()
+set(VQ_HAVE_ONEDNN OFF)
+if(VQVAE_BACKEND STREQUAL "onednn")
+    find_package(OneDNN REQUIRED)
+elseif(VQVAE_BACKEND STREQUAL "auto")
+    find_package(OneDNN)
+endif()
+if(OneDNN_FOUND)
+    set(VQ_HAVE_ONEDNN ON)
+endif()
+message(STATUS "Backend oneDNN: ${VQ_HAVE_ONEDNN}; OpenMP: ${OpenMP_C_FOUND}")

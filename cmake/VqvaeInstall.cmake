@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# install, uninstall, find_package(vqvae) and pkg-config.
+
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vqvae)
+
+# libvqvae-data stands on libvqvae wherever both are installed.
+set_target_properties(vqvae_data PROPERTIES INSTALL_RPATH "$ORIGIN")
+install(TARGETS vqvae_lib vqvae_data EXPORT vqvae-targets
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET vqvae_cli)
+    install(TARGETS vqvae_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY include/vqvae DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+install(EXPORT vqvae-targets NAMESPACE vqvae:: DESTINATION ${package_dir})
+
+# A static library cannot carry what it stands on, so the package names it.
+set(private_libraries jansson xxhash m)
+set(private_data_libraries z jpeg archive spng)
+if(VQ_HAVE_ONEDNN)
+    list(PREPEND private_libraries dnnl)
+endif()
+list(TRANSFORM private_libraries PREPEND -l OUTPUT_VARIABLE private_flags)
+list(APPEND private_flags -pthread)
+if(OpenMP_C_FOUND)
+    list(APPEND private_flags ${OpenMP_C_FLAGS})
+endif()
+list(JOIN private_flags " " private_flags)
+list(TRANSFORM private_data_libraries PREPEND -l OUTPUT_VARIABLE private_data_flags)
+list(JOIN private_data_flags " " private_data_flags)
+
+configure_package_config_file(cmake/vqvae-config.cmake.in vqvae-config.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(vqvae-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vqvae-config.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/vqvae-config-version.cmake
+        DESTINATION ${package_dir})
+
+foreach(name vqvae vqvae-data)
+    configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+
+configure_file(cmake/uninstall.cmake.in uninstall.cmake @ONLY)
+add_custom_target(uninstall COMMAND ${CMAKE_COMMAND} -P ${CMAKE_CURRENT_BINARY_DIR}/uninstall.cmake)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# The program vqvae and the examples: users of the public headers, like everybody else.
+
+file(GLOB_RECURSE cli_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*.c)
+if(cli_sources)
+    add_executable(vqvae_cli ${cli_sources})
+    set_target_properties(vqvae_cli PROPERTIES OUTPUT_NAME vqvae)
+    target_include_directories(vqvae_cli PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/cli)
+    target_link_libraries(vqvae_cli PRIVATE vqvae_data vqvae_lib PkgConfig::JANSSON
+                          Threads::Threads m)
+    # The installed program finds its libraries beside itself, wherever the prefix lies.
+    file(RELATIVE_PATH to_libraries /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+    set_target_properties(vqvae_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
+endif()
+
+if(VQ_EXAMPLES)
+    file(GLOB example_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/examples/*.c)
+    foreach(source ${example_sources})
+        get_filename_component(name ${source} NAME_WE)
+        add_executable(example_${name} ${source})
+        set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name}
+                              RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples)
+        target_link_libraries(example_${name} PRIVATE vqvae_data vqvae_lib m)
+    endforeach()
+endif()

@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs those packages of packages.txt that are missing. Without root it prints the one line
+# to run and fails.
+set -eu
+cd "$(dirname "$0")/.."
+
+if ! command -v dpkg-query >/dev/null; then
+    echo 'packages: not a Debian system; packages.txt names what is needed' >&2
+    exit 0
+fi
+
+missing=
+for package in $(sed 's/#.*//' packages.txt); do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" -ne 0 ]; then
+    echo 'packages: some are missing and only root can install them; run this line, then again:' >&2
+    echo "sudo sh -c 'apt-get update && $install'" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "packages: installing$missing" >&2
+apt-get update -q
+$install
