@@ -31,6 +31,8 @@ typedef struct vq_file_hooks {
     int (*open)(void *user, const char *path, int flags, int mode);
     long long (*read)(void *user, int fd, void *to, size_t size);
     long long (*write)(void *user, int fd, const void *from, size_t size);
+    /** As pread: at a place, without moving the file's own; threads share one fd. */
+    long long (*read_at)(void *user, int fd, void *to, size_t size, long long offset);
     int (*sync)(void *user, int fd);
     int (*close)(void *user, int fd);
     int (*rename)(void *user, const char *from, const char *to);

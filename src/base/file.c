@@ -89,14 +89,16 @@ vq_status vq_file_read_at(vq_context *ctx, const char *path, int fd, uint64_t of
 {
     VQ_CHECK(ctx, offset <= INT64_MAX - size, VQ_E_FORMAT, "%s: no file reaches byte %ju", path,
              (uintmax_t)offset);
-    if (lseek(fd, (off_t)offset, SEEK_SET) < 0) return vq_file_failed(ctx, path, "be positioned");
     unsigned char *next = to;
     size_t left = size;
     while (left > 0) {
-        const long long got = read_some(ctx, fd, next, left);
+        const uint64_t at = offset + (size - left);
+        const long long got =
+            ctx->files.read_at(ctx->files.user, fd, next, left, (long long)at);
+        if (got < 0 && errno == EINTR) continue;
         if (got < 0) return vq_file_failed(ctx, path, "be read");
         VQ_CHECK(ctx, got > 0, VQ_E_FORMAT, "%s: the file ends at byte %ju, %zu bytes too early",
-                 path, (uintmax_t)(offset + (size - left)), left);
+                 path, (uintmax_t)at, left);
         next += got;
         left -= (size_t)got;
     }

@@ -18,7 +18,8 @@ vq_status vq_file_failed(vq_context *ctx, const char *path, const char *action);
  *          VQ_E_NOMEM */
 VQ_MUST_USE vq_status vq_file_read(vq_context *ctx, const char *path, size_t limit, vq_bytes *out);
 
-/** Reads exactly `size` bytes at `offset` of an open file; fewer is VQ_E_FORMAT. */
+/** Reads exactly `size` bytes at `offset` of an open file; fewer is VQ_E_FORMAT. Threads may
+ *  share the file, whose own position stays. */
 VQ_MUST_USE vq_status vq_file_read_at(vq_context *ctx, const char *path, int fd, uint64_t offset,
                                       void *to, size_t size);
 

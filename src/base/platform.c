@@ -51,6 +51,12 @@ static long long platform_write(void *user, int fd, const void *from, size_t siz
     return (long long)write(fd, from, size);
 }
 
+static long long platform_read_at(void *user, int fd, void *to, size_t size, long long offset)
+{
+    (void)user;
+    return (long long)pread(fd, to, size, (off_t)offset);
+}
+
 static int platform_sync(void *user, int fd)
 {
     (void)user;
@@ -74,6 +80,7 @@ void vq_platform_files(vq_file_hooks *files)
     if (!files->open) files->open = platform_open;
     if (!files->read) files->read = platform_read;
     if (!files->write) files->write = platform_write;
+    if (!files->read_at) files->read_at = platform_read_at;
     if (!files->sync) files->sync = platform_sync;
     if (!files->close) files->close = platform_close;
     if (!files->rename) files->rename = platform_rename;
