@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/common.h -- the options that every verb has, and walking a verb's options with them. */
+#ifndef CLI_COMMON_H
+#define CLI_COMMON_H
+
+#include "option.h"
+
+extern const option shared_options[];
+extern const size_t n_shared_options;
+
+/** Option i of a verb, its own before the shared ones; NULL past the last. */
+const option *option_at(const verb *v, size_t index);
+/** The name as users write it, without the two hyphens. */
+void option_spell(const option *o, char *to, size_t size);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/facts.h -- results built once as JSON, printed as JSON or as lines for people. */
+#ifndef CLI_FACTS_H
+#define CLI_FACTS_H
+
+#include <jansson.h>
+#include "program.h"
+
+/** A JSON number; null where it is not finite. */
+json_t *fact_number(double value);
+/** A JSON list of numbers. */
+json_t *fact_list(const int64_t *numbers, size_t n);
+/** "4f02..." of 16 digits. */
+json_t *fact_hash(uint64_t hash);
+
+/** Prints to stdout: one line of JSON with --json, else a line for each fact, nested ones
+ *  indented and lists of objects as tables. Takes the object over; NULL is lack of memory. */
+int facts_print(program *p, json_t *facts);
+/** Always one line of JSON. Takes the object over. */
+int facts_print_line(program *p, json_t *facts);
+/** Text of JSON with numbers of nine digits; free(). NULL: no memory. */
+char *facts_text(const json_t *facts, size_t flags);
+
+#endif

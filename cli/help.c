@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/help.c -- the texts of --help, made from the tables that the parser reads. */
+#include <string.h>
+#include "common.h"
+
+const option shared_options[] = {
+    OPTION(common_options, threads, 0, "N", "0", "threads to compute with; 0: one a processor",
+           .low = 0, .high = 1024),
+    OPTION(common_options, json, 0, NULL, "", "results as JSON on standard output"),
+    OPTION(common_options, quiet, 'q', NULL, "", "say nothing but errors on standard error"),
+    OPTION(common_options, help, 'h', NULL, "", "this text"),
+};
+const size_t n_shared_options = sizeof shared_options / sizeof *shared_options;
+
+static void print_option(const option *o)
+{
+    char name[64], left[128], letter[8] = "    ";
+    option_spell(o, name, sizeof name);
+    if (o->letter) (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, name, o->argument ? " " : "",
+                   o->choices    ? o->choices
+                   : o->argument ? o->argument
+                                 : "");
+    /* A left side too wide for its column pushes the help to the next line. */
+    printf("  %-24s%s%s", left, strlen(left) > 23 ? "\n                          " : "", o->help);
+    if (!o->standard) printf(" (required)");
+    else if (*o->standard && strcmp(o->standard, "0") != 0) printf(" (default %s)", o->standard);
+    printf("\n");
+}
+
+void help_verb(const verb *v)
+{
+    const option *o;
+    printf("vqvae %s: %s\n\nUsage: vqvae %s %s [option ...]\n\n%s\n\nOptions:\n", v->name,
+           v->summary, v->name, v->operands, v->about);
+    for (size_t i = 0; (o = option_at(v, i)) != NULL; i++) print_option(o);
+    printf("\nExamples:\n");
+    for (const char *line = v->examples; *line;) {
+        const char *end = strchr(line, '\n');
+        const int length = end ? (int)(end - line) : (int)strlen(line);
+        printf("  %.*s\n", length, line);
+        line += length + (end ? 1 : 0);
+    }
+}
+
+void help_program(void)
+{
+    const verb *v;
+    printf("vqvae: images into small grids of codes and back, learnt on ordinary CPUs\n\n"
+           "Usage: vqvae VERB [argument ...]\n\nVerbs:\n");
+    for (size_t i = 0; (v = verb_at(i)) != NULL; i++)
+        printf("  %-12s %s\n", v->name, v->summary);
+    printf("\nMODEL is a .safetensors file or a run folder (its best model). DATA is a folder or\n"
+           ".tar of PNG and JPEG files, an IDX file or its .gz, a folder of IDX files, or an .npy\n"
+           "of bytes; DATA:train names a part of it.\n"
+           "\nResults go to standard output, progress and errors to standard error.\n"
+           "Exit codes: 0 done, 1 the input or a file was wrong, 2 the command line was wrong,\n"
+           "3 the machine failed (memory, disk), 4 training diverged, 130 interrupted.\n"
+           "Environment: NO_COLOR turns colours off; VQ_CPU=portable|avx2|avx512 bounds the\n"
+           "instruction set.\n"
+           "\nExamples:\n"
+           "  vqvae help train\n"
+           "  vqvae presets\n");
+}
