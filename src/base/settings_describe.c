@@ -34,7 +34,7 @@ static void write_range(const vq_field *field, char *to, size_t size)
 static void visit_field(void *user, const char *prefix, const vq_field *field)
 {
     const described *d = user;
-    char name[NAME], standard[WORD] = "", range[WORD] = "";
+    char name[NAME], standard[WORD] = "", range[2 * WORD + 2] = "";
     const char *type = "", *allowed = range;
     snprintf(name, sizeof name, "%s%s", prefix, field->name);
     switch (field->type) {

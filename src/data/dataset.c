@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * data/dataset.c -- images of one size with random access, decoded when asked for. */
+#include "data/dataset.h"
+
+#include <string.h>
+
+#include "data/augment.h"
+#include "data/resize.h"
+#include "data/settings.h"
+
+/* Puts path and name before the sentence that is there. */
+static vq_status name_image(vq_context *ctx, const vq_dataset *dataset, int64_t index,
+                            vq_status status)
+{
+    if (status == VQ_OK) return VQ_OK;
+    return vq_fail(ctx, status, "%s: image %s: %s", dataset->source.path,
+                   dataset->source.entries.items[index].name, vq_context_error(ctx));
+}
+
+/* The image as it is stored, on its own. */
+static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t index,
+                             vq_image *out)
+{
+    vq_bytes bytes = {0};
+    *out = (vq_image){0};
+    if (source->pixels) {
+        VQ_TRY(vq_image_create(ctx, source->size[0], source->size[1], source->size[2], out));
+        const size_t size = (size_t)(source->size[0] * source->size[1] * source->size[2]);
+        memcpy(out->pixels, source->pixels + (size_t)index * size, size);
+        return VQ_OK;
+    }
+    VQ_TRY(source->read(ctx, source, &source->entries.items[index], &bytes));
+    const vq_status status = vq_image_decode(ctx, bytes.data, bytes.size, out);
+    vq_release(ctx, bytes.data);
+    return status;
+}
+
+static bool has_size(const vq_image *image, const int64_t size[3])
+{
+    return image->height == size[0] && image->width == size[1];
+}
+
+/* Colours, then size. */
+static vq_status fit(vq_context *ctx, const vq_dataset *dataset, vq_image *image, uint8_t *out)
+{
+    const int64_t *size = dataset->size;
+    VQ_TRY(vq_image_set_channels(ctx, size[2], image));
+    if (has_size(image, size)) {
+        memcpy(out, image->pixels, dataset->image_bytes);
+        return VQ_OK;
+    }
+    VQ_CHECK(ctx, dataset->config.height > 0, VQ_E_ARG,
+             "it is %lld pixels wide and %lld high, the first image %lld and %lld; give the size "
+             "that all are to have: --set data.height=128 data.width=128",
+             (long long)image->width, (long long)image->height, (long long)size[1],
+             (long long)size[0]);
+    return vq_resize(ctx, image, vq_window_cover(image, size[0], size[1]), out);
+}
+
+static vq_status make_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t index,
+                             uint8_t *out)
+{
+    vq_image image;
+    VQ_TRY(load_stored(ctx, &dataset->source, index, &image));
+    const vq_status status = fit(ctx, dataset, &image, out);
+    vq_image_clear(ctx, &image);
+    return status;
+}
+
+/* Arrays whose images already are what is delivered need neither decoding nor a cache. */
+static bool is_resident(const vq_dataset *dataset)
+{
+    return dataset->source.pixels &&
+           memcmp(dataset->source.size, dataset->size, sizeof dataset->size) == 0;
+}
+
+vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t index,
+                            uint8_t *scratch, const uint8_t **at)
+{
+    VQ_CHECK(ctx, index >= 0 && index < vq_dataset_count(dataset), VQ_E_ARG,
+             "%s: image %lld was asked for; there are %lld", dataset->source.path,
+             (long long)index, (long long)vq_dataset_count(dataset));
+    *at = is_resident(dataset) ? dataset->source.pixels + (size_t)index * dataset->image_bytes
+                               : vq_cache_find(dataset->cache, (size_t)index);
+    if (*at) return VQ_OK;
+    VQ_TRY(name_image(ctx, dataset, index, make_pixels(ctx, dataset, index, scratch)));
+    vq_cache_keep(dataset->cache, (size_t)index, scratch);
+    *at = scratch;
+    return VQ_OK;
+}
+
+vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset, int64_t index,
+                         vq_data_key key, uint8_t *out)
+{
+    const uint8_t *at = NULL;
+    VQ_TRY(vq_dataset_pixels(ctx, dataset, index, out, &at));
+    if (at != out) {
+        vq_augment(&dataset->config, dataset->size, key, at, out);
+        return VQ_OK;
+    }
+    if (!vq_augments(&dataset->config)) return VQ_OK;
+    /* Just decoded into `out` itself: moving pixels about needs them elsewhere first. */
+    uint8_t *copy = NULL;
+    VQ_TRY(VQ_NEW(ctx, dataset->image_bytes, &copy));
+    memcpy(copy, out, dataset->image_bytes);
+    vq_augment(&dataset->config, dataset->size, key, copy, out);
+    vq_release(ctx, copy);
+    return VQ_OK;
+}
+
+/* ---- opening ----------------------------------------------------------------- */
+
+static vq_status check_config(vq_context *ctx, const vq_data_config *config)
+{
+    VQ_TRY(vq_settings_check(ctx, &vq_data_table, config));
+    VQ_CHECK(ctx, config->channels != 2, VQ_E_ARG,
+             "data.channels is 2; images have 1 (grey) or 3 (colour), and 0 means as stored");
+    VQ_CHECK(ctx, config->height * config->width <= VQ_IMAGE_PIXELS_MAX, VQ_E_ARG,
+             "data.height x data.width is %lld pixels; at most %d are allowed",
+             (long long)(config->height * config->width), VQ_IMAGE_PIXELS_MAX);
+    VQ_CHECK(ctx, (config->height == 0) == (config->width == 0), VQ_E_ARG,
+             "data.height is %lld and data.width is %lld; give both or neither",
+             (long long)config->height, (long long)config->width);
+    return VQ_OK;
+}
+
+/* Settings left 0 follow the first image. */
+static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
+{
+    const vq_data_config *config = &dataset->config;
+    const vq_source *source = &dataset->source;
+    vq_image first = {.height = source->size[0], .width = source->size[1],
+                      .channels = source->size[2]};
+    if (!source->pixels && (config->height == 0 || config->channels == 0))
+        VQ_TRY(name_image(ctx, dataset, 0, load_stored(ctx, source, 0, &first)));
+    dataset->size[0] = config->height ? config->height : first.height;
+    dataset->size[1] = config->width ? config->width : first.width;
+    dataset->size[2] = config->channels ? config->channels : first.channels;
+    vq_image_clear(ctx, &first);
+    dataset->image_bytes = (size_t)(dataset->size[0] * dataset->size[1] * dataset->size[2]);
+    return VQ_OK;
+}
+
+vq_status vq_dataset_open(vq_context *ctx, const char *path, const vq_data_config *config,
+                          vq_dataset **out)
+{
+    vq_status status = VQ_OK;
+    vq_dataset *dataset = NULL;
+    *out = NULL;
+    VQ_TRY_TO(check_config(ctx, config));
+    VQ_TRY_TO(VQ_NEW(ctx, 1, &dataset));
+    dataset->source.fd = -1;
+    dataset->config = *config;
+    VQ_TRY_TO(vq_source_open(ctx, path, &dataset->source));
+    VQ_TRY_TO(decide_size(ctx, dataset));
+    if (!is_resident(dataset))
+        VQ_TRY_TO(vq_cache_create(ctx, dataset->source.entries.count, dataset->image_bytes,
+                                  (size_t)config->cache_mb << 20, &dataset->cache));
+    *out = dataset;
+    dataset = NULL;
+done:
+    vq_dataset_close(ctx, dataset);
+    return status;
+}
+
+void vq_dataset_close(vq_context *ctx, vq_dataset *dataset)
+{
+    if (!dataset) return;
+    vq_cache_destroy(ctx, dataset->cache);
+    vq_source_close(ctx, &dataset->source);
+    vq_release(ctx, dataset);
+}
+
+vq_status vq_data_helper_context(vq_context *ctx, vq_context **out)
+{
+    vq_context_config config;
+    vq_context_config_default(&config);
+    config.allocator = ctx->allocator;
+    config.files = ctx->files;
+    config.threads = 1;
+    VQ_CHECK(ctx, vq_context_create(&config, out) == VQ_OK, VQ_E_NOMEM,
+             "no memory for the context of a helping thread");
+    return VQ_OK;
+}
+
+/* ---- what it holds ----------------------------------------------------------- */
+
+int64_t vq_dataset_count(const vq_dataset *dataset)
+{
+    return (int64_t)dataset->source.entries.count;
+}
+
+void vq_dataset_size(const vq_dataset *dataset, int64_t size[3])
+{
+    memcpy(size, dataset->size, sizeof dataset->size);
+}
+
+static bool is_index(const vq_dataset *dataset, int64_t index)
+{
+    return index >= 0 && index < vq_dataset_count(dataset);
+}
+
+const char *vq_dataset_name(const vq_dataset *dataset, int64_t index)
+{
+    return is_index(dataset, index) ? dataset->source.entries.items[index].name : NULL;
+}
+
+int64_t vq_dataset_label(const vq_dataset *dataset, int64_t index)
+{
+    return is_index(dataset, index) ? dataset->source.entries.items[index].label : -1;
+}
+
+const char *vq_dataset_class(const vq_dataset *dataset, int64_t label)
+{
+    const vq_entries *entries = &dataset->source.entries;
+    return label >= 0 && (size_t)label < entries->n_classes ? entries->classes[label] : NULL;
+}

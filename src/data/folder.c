@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * data/folder.c -- paths and the content of folders. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "data/source.h"
+
+vq_path_kind vq_path_look(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) return VQ_PATH_NONE;
+    return S_ISDIR(info.st_mode) ? VQ_PATH_FOLDER : VQ_PATH_FILE;
+}
+
+vq_status vq_path_join(vq_context *ctx, const char *folder, const char *name, char **out)
+{
+    const size_t length = strlen(folder), size = length + strlen(name) + 2;
+    const char *between = length == 0 || folder[length - 1] == '/' ? "" : "/";
+    VQ_TRY(VQ_NEW(ctx, size, out));
+    snprintf(*out, size, "%s%s%s", folder, between, name);
+    return VQ_OK;
+}
+
+vq_status vq_folder_walk(vq_context *ctx, const char *path, vq_folder_visit *visit, void *user)
+{
+    vq_status status = VQ_OK;
+    const struct dirent *found = NULL;
+    DIR *folder = opendir(path);
+    if (!folder) return vq_file_failed(ctx, path, "be opened");
+    errno = 0;
+    while (status == VQ_OK && (found = readdir(folder))) {
+        if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
+            status = visit(ctx, user, found->d_name);
+        errno = 0; /* readdir tells its own failure from the end only by errno */
+    }
+    if (status == VQ_OK && errno) status = vq_file_failed(ctx, path, "be listed");
+    closedir(folder);
+    return status;
+}

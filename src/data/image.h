@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * data/image.h -- decoded images: the two formats, orientation, channels. */
+#ifndef VQ_DATA_IMAGE_H
+#define VQ_DATA_IMAGE_H
+
+#include <vqvae/data.h>
+#include "base/context.h"
+
+enum {
+    VQ_IMAGE_PIXELS_MAX = 1 << 28, /* beyond it an image is refused before memory is asked for */
+    VQ_IMAGE_SCANS_MAX = 500       /* a progressive JPEG of many empty scans costs time only */
+};
+/* Encoded images and whole files in memory: larger ones are no images. */
+#define VQ_IMAGE_BYTES_MAX ((size_t)1 << 30)
+
+/** Zeroed pixels of that size. @return VQ_OK; VQ_E_UNSUPPORTED (too many pixels); VQ_E_NOMEM */
+VQ_MUST_USE vq_status vq_image_create(vq_context *ctx, int64_t height, int64_t width,
+                                      int64_t channels, vq_image *out);
+
+/** Decodes one format; on success `orientation` is the EXIF value 1..8. */
+VQ_MUST_USE vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size,
+                                    vq_image *out, int *orientation);
+VQ_MUST_USE vq_status vq_jpeg_decode(vq_context *ctx, const void *bytes, size_t size,
+                                     vq_image *out, int *orientation);
+bool vq_png_is(const void *bytes, size_t size);
+bool vq_jpeg_is(const void *bytes, size_t size);
+
+/** Orientation in a TIFF structure, as EXIF blocks hold it; 1 where it says none. */
+int vq_exif_orientation(const unsigned char *tiff, size_t size);
+/** Turns and mirrors the image so that it stands as the orientation 1..8 says. */
+VQ_MUST_USE vq_status vq_image_orient(vq_context *ctx, int orientation, vq_image *image);
+
+/** Grey to colour repeats the value; colour to grey is ITU-R BT.601 luma. */
+VQ_MUST_USE vq_status vq_image_set_channels(vq_context *ctx, int64_t channels, vq_image *image);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * data/resize.h -- scaling with a triangle filter, and the fit of an image to a size. */
+#ifndef VQ_DATA_RESIZE_H
+#define VQ_DATA_RESIZE_H
+
+#include "data/image.h"
+
+/** The rectangle wanted of an image as it would be after scaling to full_height x full_width. */
+typedef struct vq_window {
+    int64_t full_height, full_width; /* of the whole scaled image */
+    int64_t top, left, height, width;
+} vq_window;
+
+/**
+ * Scales with a triangle filter whose support grows with the reduction, columns first, with
+ * weights of 22 fractional bits and 8-bit values between the two passes: the rule (not the
+ * code) of Pillow's BILINEAR.
+ * @param out  window.height * window.width * channels bytes
+ */
+VQ_MUST_USE vq_status vq_resize(vq_context *ctx, const vq_image *from, vq_window window,
+                                uint8_t *out);
+
+/** The window that covers height x width with the least scaled image, at its centre. */
+vq_window vq_window_cover(const vq_image *from, int64_t height, int64_t width);
+
+#endif
