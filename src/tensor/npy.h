@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tensor/npy.h -- the header of a .npy file, as numpy.lib.format describes it. */
+#ifndef VQ_TENSOR_NPY_H
+#define VQ_TENSOR_NPY_H
+
+#include <stdbool.h>
+#include <vqvae/tensor.h>
+
+typedef struct vq_npy_header {
+    vq_dtype dtype;
+    vq_shape shape;
+    bool swap;       /* big-endian numbers */
+    bool fortran;    /* first extent innermost */
+    size_t bytes;    /* of all elements */
+    size_t data_at;  /* where the data begins in the file */
+} vq_npy_header;
+
+/** Reads the header at the start of `bytes`; the data need not be there.
+ *  @return VQ_OK, VQ_E_FORMAT, VQ_E_UNSUPPORTED */
+VQ_MUST_USE vq_status vq_npy_header_read(vq_context *ctx, const void *bytes, size_t size,
+                                         vq_npy_header *out);
+
+#endif
