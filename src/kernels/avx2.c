@@ -53,8 +53,19 @@ TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float
         for (size_t j = 0; j < n; j++) c[i * ldc + j] = tile[i * COLS + j];
 }
 
-/* Lane by lane the least score so far and its index; the lanes are joined by
- * vq_least_lane. Every lane starts from the caller's best, whose index is the lowest. */
+/* Joins the lanes of a search: the least value, of equal ones the lowest index. */
+static void join_lanes(const float *value, const int32_t *index, float *best, int32_t *at)
+{
+    for (size_t i = 0; i < 8; i++) {
+        if (value[i] < *best || (value[i] <= *best && index[i] < *at)) {
+            *best = value[i];
+            *at = index[i];
+        }
+    }
+}
+
+/* Lane by lane the least score so far and its index. Every lane starts from the caller's
+ * best, whose index is the lowest. */
 TARGET static void argmin(const float *dot, const float *half, size_t count, int32_t first,
                           float *best, int32_t *at)
 {
@@ -74,7 +85,7 @@ TARGET static void argmin(const float *dot, const float *half, size_t count, int
     }
     _mm256_storeu_ps(lane_best, least);
     _mm256_storeu_si256((__m256i *)lane_at, where);
-    vq_least_lane(lane_best, lane_at, 8, best, at);
+    join_lanes(lane_best, lane_at, best, at);
     vq_kernels_portable.argmin(dot + j, half + j, count - j, first + (int32_t)j, best, at);
 }
 

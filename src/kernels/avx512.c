@@ -17,7 +17,8 @@ static inline __mmask16 first_lanes(size_t count)
     return (__mmask16)(count >= 16 ? 0xffffu : (1u << count) - 1u);
 }
 
-/* `vectors` (1 or 2), `whole` and `start` are constants wherever this is used. */
+/* `vectors` (1 or 2) is a constant wherever this is used, and so are m and n of whole tiles.
+ * Where the chain starts from zero, c is fetched in time for the end. */
 TARGET static inline __attribute__((always_inline)) void
 tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m, size_t n,
      int start, size_t vectors)
@@ -62,29 +63,40 @@ TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float
         tile(depth, a, b, c, ldc, m, n, start, 1);
 }
 
-/* As in avx2.c; the end is a vector of its own, whose missing scores lose. */
+/* Least scores so far and their indices, lane by lane, and the indices that come next. */
+typedef struct lanes {
+    __m512 least;
+    __m512i where, index;
+} lanes;
+
+TARGET static inline void see(lanes *l, const float *dot, const float *half, __mmask16 mask)
+{
+    const __m512 score =
+        _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, half), _mm512_maskz_loadu_ps(mask, dot));
+    const __mmask16 less = _mm512_mask_cmp_ps_mask(mask, score, l->least, _CMP_LT_OQ);
+    l->where = _mm512_mask_mov_epi32(l->where, less, l->index);
+    /* The minimum of a score that is not a number is the second operand. */
+    l->least = _mm512_mask_min_ps(l->least, mask, score, l->least);
+    l->index = _mm512_add_epi32(l->index, _mm512_set1_epi32(16));
+}
+
+/* Every lane starts from the caller's best, whose index is the lowest. */
 TARGET static void argmin(const float *dot, const float *half, size_t count, int32_t first,
                           float *best, int32_t *at)
 {
-    float lane_best[16];
-    int32_t lane_at[16];
-    __m512 least = _mm512_set1_ps(*best);
-    __m512i where = _mm512_set1_epi32(*at);
-    __m512i index =
-        _mm512_add_epi32(_mm512_set1_epi32(first),
-                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    for (size_t j = 0; j < count; j += 16) {
-        const __mmask16 mask = first_lanes(count - j);
-        const __m512 score = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, half + j),
-                                           _mm512_maskz_loadu_ps(mask, dot + j));
-        const __mmask16 less = _mm512_mask_cmp_ps_mask(mask, score, least, _CMP_LT_OQ);
-        least = _mm512_mask_mov_ps(least, less, score);
-        where = _mm512_mask_mov_epi32(where, less, index);
-        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
-    }
-    _mm512_storeu_ps(lane_best, least);
-    _mm512_storeu_si512(lane_at, where);
-    vq_least_lane(lane_best, lane_at, 16, best, at);
+    lanes l = {
+        .least = _mm512_set1_ps(*best),
+        .where = _mm512_set1_epi32(*at),
+        .index = _mm512_add_epi32(
+            _mm512_set1_epi32(first),
+            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
+    };
+    size_t j = 0;
+    for (; j + 16 <= count; j += 16) see(&l, dot + j, half + j, 0xffff);
+    if (j < count) see(&l, dot + j, half + j, first_lanes(count - j));
+    *best = _mm512_reduce_min_ps(l.least);
+    const __mmask16 equal = _mm512_cmp_ps_mask(l.least, _mm512_set1_ps(*best), _CMP_EQ_OQ);
+    *at = _mm512_mask_reduce_min_epi32(equal, l.where);
 }
 
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,

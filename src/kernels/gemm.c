@@ -10,18 +10,26 @@
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
 
+/* A tile needs few numbers for each multiply-add, so panels may lie in the second-level
+ * cache. Deep blocks read long stretches of A's rows, which memory delivers best. */
 enum {
-    DEPTH_MAX = 256,   /* a panel of A and one of B stay in the first-level cache */
-    ROWS_MAX = 128,    /* rows of A that a thread packs at a time: second-level cache */
-    COLS_MAX = 2048,   /* columns of B packed at a time: 2 MiB */
-    PIECE_WORK = 65536 /* multiply-adds below which a thread is not worth waking */
+    DEPTH_MAX = 1280,
+    BLOCK_MAX = 48 << 10, /* floats of A that a thread packs at a time */
+    ROWS_MAX = 128,       /* rows of A likewise */
+    SLAB_MAX = 1 << 20,   /* floats of B packed at a time, for the cache that threads share */
+    PIECE_WORK = 65536    /* multiply-adds below which a thread is not worth waking */
 };
+
+typedef struct blocks {
+    size_t rows, cols, depth; /* of C and of the chain that are worked on at a time */
+    size_t a, b;              /* floats of a packed block of A, of a packed slab of B */
+} blocks;
 
 typedef struct gemm_job {
     const vq_gemm *g;
     const vq_kernels *kernels;
-    float *b, *a; /* packed: the slab of B; a block of A for each thread */
-    size_t a_size;
+    blocks size;
+    float *b, *a;         /* packed: the slab of B; a block of A for each thread */
     size_t p, depth;      /* rows of B in the slab */
     size_t column, width; /* columns of B in the slab */
     size_t col_tiles;
@@ -33,34 +41,28 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Equal blocks: 260 is 2 x 130, not 256 and 4. */
-static size_t depth_block(size_t k)
+/* Blocks are made equal: 1300 is 2 x 650, not 1280 and 20. */
+static size_t equal_block(size_t count, size_t most, size_t step)
 {
-    return k ? vq_ceil_div(k, vq_ceil_div(k, DEPTH_MAX)) : 1;
+    return vq_round_up(vq_ceil_div(count, vq_ceil_div(count, most)), step);
 }
 
-static size_t rows_block(const vq_kernels *kernels, size_t m)
+static blocks choose_blocks(const vq_kernels *kernels, size_t m, size_t n, size_t k)
 {
-    const size_t rows = kernels->tile_rows;
-    return smaller(vq_round_up(m, rows), ROWS_MAX / rows * rows);
-}
-
-static size_t slab_size(const vq_kernels *kernels, size_t n, size_t k)
-{
-    const size_t width = vq_round_up(smaller(n, COLS_MAX), kernels->tile_cols);
-    return vq_round_up(width * depth_block(k), VQ_PACK_ALIGNED);
-}
-
-static size_t block_size(const vq_kernels *kernels, size_t m, size_t k)
-{
-    return vq_round_up(rows_block(kernels, m) * depth_block(k), VQ_PACK_ALIGNED);
+    const size_t tile_rows = kernels->tile_rows, tile_cols = kernels->tile_cols;
+    blocks size = {.depth = k ? equal_block(k, DEPTH_MAX, 1) : 1};
+    size.rows = smaller(m, smaller(ROWS_MAX, BLOCK_MAX / size.depth) / tile_rows * tile_rows);
+    size.rows = vq_round_up(size.rows, tile_rows);
+    size.cols = n ? equal_block(n, SLAB_MAX / size.depth, tile_cols) : 0;
+    size.a = vq_round_up(size.rows * size.depth, VQ_PACK_ALIGNED);
+    size.b = vq_round_up(size.cols * size.depth, VQ_PACK_ALIGNED);
+    return size;
 }
 
 size_t vq_gemm_workspace(const vq_context *ctx, size_t m, size_t n, size_t k)
 {
-    const vq_kernels *kernels = vq_kernels_of(ctx);
-    const size_t threads = (size_t)ctx->threads;
-    return (slab_size(kernels, n, k) + threads * block_size(kernels, m, k)) * sizeof(float);
+    const blocks size = choose_blocks(vq_kernels_of(ctx), m, n, k);
+    return (size.b + (size_t)ctx->threads * size.a) * sizeof(float);
 }
 
 static void pack_b(void *arg, size_t begin, size_t end, int thread)
@@ -110,8 +112,8 @@ static void multiply(const gemm_job *job, float *a, size_t row, size_t rows, siz
 static void run_tiles(void *arg, size_t begin, size_t end, int thread)
 {
     const gemm_job *job = arg;
-    float *a = job->a + (size_t)thread * job->a_size;
-    const size_t rows_max = rows_block(job->kernels, job->g->m) / job->kernels->tile_rows;
+    float *a = job->a + (size_t)thread * job->size.a;
+    const size_t rows_max = job->size.rows / job->kernels->tile_rows;
     while (begin < end) {
         const size_t row = begin / job->col_tiles, col = begin % job->col_tiles;
         size_t rows = 1, cols = smaller(job->col_tiles - col, end - begin);
@@ -134,20 +136,18 @@ static void run_slab(vq_context *ctx, gemm_job *job)
 
 void vq_gemm_run(vq_context *ctx, const vq_gemm *g, void *workspace)
 {
-    const vq_kernels *kernels = vq_kernels_of(ctx);
-    const size_t depth = depth_block(g->k);
-    gemm_job job = {.g = g, .kernels = kernels, .b = workspace};
+    gemm_job job = {.g = g, .kernels = vq_kernels_of(ctx), .b = workspace};
     if (g->m == 0 || g->n == 0) return;
-    job.a = job.b + slab_size(kernels, g->n, g->k);
-    job.a_size = block_size(kernels, g->m, g->k);
-    for (job.column = 0; job.column < g->n; job.column += COLS_MAX) {
-        job.width = smaller(COLS_MAX, g->n - job.column);
+    job.size = choose_blocks(job.kernels, g->m, g->n, g->k);
+    job.a = job.b + job.size.b;
+    for (job.column = 0; job.column < g->n; job.column += job.size.cols) {
+        job.width = smaller(job.size.cols, g->n - job.column);
         job.p = 0;
         do { /* once even where k is 0: the empty chain is 0 */
-            job.depth = smaller(depth, g->k - job.p);
+            job.depth = smaller(job.size.depth, g->k - job.p);
             job.start = g->accumulate || job.p > 0;
             run_slab(ctx, &job);
-            job.p += depth;
+            job.p += job.depth;
         } while (job.p < g->k);
     }
 }

@@ -20,17 +20,26 @@ static inline size_t vq_round_up(size_t a, size_t step)
 /** All lines of the matrix; the fields mean what vq_panel's do. */
 typedef vq_panel vq_lines;
 
-/** Packs the panels [begin, end) of `width` lines each to consecutive places from `to`. */
+/** Packs the panels [begin, end) of `width` lines each to consecutive places from `to`.
+ *  Where lines lie side by side, all panels take a few places of every line before the
+ *  next, so that memory is read in long stretches. */
 static inline void vq_pack_panels(vq_pack_fn *pack, const vq_lines *lines, size_t width,
                                   size_t begin, size_t end, float *to)
 {
-    for (size_t i = begin; i < end; i++, to += width * lines->depth) {
-        vq_panel panel = *lines;
-        const size_t left = lines->lanes - i * width;
-        panel.from += i * width * lines->lane_step;
-        panel.lanes = left < width ? left : width;
-        pack(&panel, width, to);
-    }
+    const size_t step = lines->lane_step < lines->depth_step ? 16 : lines->depth;
+    for (size_t p = 0; p < lines->depth; p += step)
+        for (size_t i = begin; i < end; i++) {
+            const size_t lanes = lines->lanes - i * width, depth = lines->depth - p;
+            const vq_panel panel = {
+                .from = lines->from + i * width * lines->lane_step + p * lines->depth_step,
+                .lane_step = lines->lane_step,
+                .depth_step = lines->depth_step,
+                .lanes = lanes < width ? lanes : width,
+                .depth = depth < step ? depth : step,
+                .shift = lines->shift ? lines->shift + p : NULL,
+            };
+            pack(&panel, width, to + ((i - begin) * lines->depth + p) * width);
+        }
 }
 
 #endif

@@ -33,6 +33,13 @@ TARGET static inline void transpose8(__m256 r[8])
     }
 }
 
+/* Asks for memory that will be read soon; it may lie beyond the matrix, where asking does no
+ * harm but a pointer would. */
+static inline void ask_for(const float *from, size_t ahead)
+{
+    _mm_prefetch((const char *)((uintptr_t)from + ahead * sizeof *from), _MM_HINT_T0);
+}
+
 /* Eight numbers of each of eight lines from place p, missing lines as zeros. */
 TARGET static inline void load_block(const vq_panel *s, size_t lane, size_t p, __m256 r[8])
 {
@@ -57,6 +64,9 @@ TARGET static size_t pack_across(const vq_panel *s, size_t width, float *to)
         for (size_t lane = 0; lane < width; lane += 8) {
             __m256 r[8];
             load_block(s, lane, p, r);
+            if (p % 16 == 0) /* once a line of cache, of the panel that comes next */
+                for (size_t i = lane; i < lane + 8; i++)
+                    ask_for(s->from + p, (i + width) * s->lane_step);
             transpose8(r);
             VQ_UNROLL(8)
             for (size_t i = 0; i < 8; i++) _mm256_storeu_ps(to + (p + i) * width + lane, r[i]);
@@ -70,6 +80,7 @@ TARGET static void pack_along(const vq_panel *s, size_t width, float *to)
     for (size_t p = 0; p < s->depth; p++, to += width) {
         const float *from = s->from + p * s->depth_step;
         const float shift = s->shift ? s->shift[p] : 0.0f;
+        for (size_t i = 0; i < width; i += 16) ask_for(from + i, 16 * s->depth_step);
         size_t i = 0;
         for (; i + 8 <= width; i += 8)
             _mm256_storeu_ps(to + i, _mm256_sub_ps(_mm256_loadu_ps(from + i),

@@ -18,16 +18,4 @@
  *  two halves, and no slower than the rest of packing elsewhere. */
 vq_pack_fn vq_pack_x86;
 
-/** Joins the lanes of a vector search: the least value, of equal ones the lowest index. */
-static inline void vq_least_lane(const float *value, const int32_t *index, size_t lanes,
-                                 float *best, int32_t *at)
-{
-    for (size_t i = 0; i < lanes; i++) {
-        if (value[i] < *best || (value[i] <= *best && index[i] < *at)) {
-            *best = value[i];
-            *at = index[i];
-        }
-    }
-}
-
 #endif
