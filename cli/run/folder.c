@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/folder.c -- the files of a run and its config.json. */
+#include "run/folder.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "facts.h"
+#include "run/split.h"
+
+int run_folder_name(program *p, const char *root, run_folder *out)
+{
+    size_t n = strlen(root);
+    while (n > 1 && root[n - 1] == '/') n--;
+    TRY(path_format(p, out->root, "%.*s", (int)n, root));
+    TRY(path_format(p, out->config, "%s/config.json", out->root));
+    TRY(path_format(p, out->metrics, "%s/metrics.jsonl", out->root));
+    TRY(path_format(p, out->model, "%s/model.safetensors", out->root));
+    TRY(path_format(p, out->best, "%s/best.safetensors", out->root));
+    TRY(path_format(p, out->state, "%s/state.safetensors", out->root));
+    return path_format(p, out->report, "%s/report.html", out->root);
+}
+
+bool run_folder_used(const run_folder *f)
+{
+    return path_exists(f->config) || path_exists(f->state) || path_exists(f->metrics);
+}
+
+int run_folder_begin(program *p, const run_folder *f)
+{
+    const char *const left[] = {f->state, f->config, f->metrics, f->model, f->best, f->report};
+    TRY(folder_make(p, f->root));
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (unlink(left[i]) != 0 && errno != ENOENT)
+            return fail(p, MACHINE_FAILED, "cannot remove %s: %s", left[i], strerror(errno));
+    return DONE;
+}
+
+/* ---- config.json ---------------------------------------------------------------- */
+
+static json_t *text_or_null(const char *word)
+{
+    return *word ? json_string(word) : json_null();
+}
+
+static json_t *source_json(const run_source *s)
+{
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "data",
+                     text_or_null(s->data), "valid", text_or_null(s->valid), "init",
+                     text_or_null(s->init), "backend", s->backend, "precision", "f32", "threads",
+                     (json_int_t)s->threads, "images", (json_int_t)s->images, "held_out",
+                     (json_int_t)s->held, "split", split_rule);
+}
+
+int run_config_write(program *p, const run_folder *folder, const settings *s,
+                     const run_source *source)
+{
+    json_t *object = NULL;
+    TRY(settings_write(p, s, &object));
+    const bool good = json_object_set_new(object, "run", source_json(source)) == 0;
+    char *json = good ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(object);
+    if (!json) return fail(p, MACHINE_FAILED, "no memory to write %s", folder->config);
+    const int code = file_replace(p, folder->config, json, strlen(json));
+    free(json);
+    return code;
+}
+
+static int read_text(program *p, const json_t *run, const char *key, char *to, size_t size)
+{
+    const char *word = json_string_value(json_object_get(run, key));
+    const int n = snprintf(to, size, "%s", word ? word : "");
+    if (n >= 0 && (size_t)n < size) return DONE;
+    return fail(p, BAD_INPUT, "\"%s\" is longer than %zu bytes", key, size - 1);
+}
+
+static int read_source(program *p, const json_t *run, const char *path, run_source *s)
+{
+    *s = (run_source){0};
+    if (!json_is_object(run))
+        return fail(p, BAD_INPUT, "%s has no section \"run\": it is not of a run", path);
+    TRY(read_text(p, run, "data", s->data, sizeof s->data));
+    TRY(read_text(p, run, "valid", s->valid, sizeof s->valid));
+    TRY(read_text(p, run, "init", s->init, sizeof s->init));
+    TRY(read_text(p, run, "backend", s->backend, sizeof s->backend));
+    s->threads = json_integer_value(json_object_get(run, "threads"));
+    s->images = json_integer_value(json_object_get(run, "images"));
+    s->held = json_integer_value(json_object_get(run, "held_out"));
+    const bool sane = s->threads >= 0 && s->threads <= 1024 && s->held >= 0 && s->images > s->held;
+    return sane ? DONE : fail(p, BAD_INPUT, "%s: \"run\" holds numbers out of range", path);
+}
+
+int run_config_read(program *p, const run_folder *folder, settings *s, run_source *source)
+{
+    json_t *object = NULL;
+    int code;
+    TRY(json_file(p, folder->config, &object));
+    settings_default(s);
+    TRY_TO(settings_read(p, object, folder->config, s));
+    TRY_TO(read_source(p, json_object_get(object, "run"), folder->config, source));
+done:
+    json_decref(object);
+    return code;
+}
+
+/* ---- comparing -------------------------------------------------------------------- */
+
+static bool may_differ(const char *key, const json_t *wanted)
+{
+    static const char *const free_keys[] = {"steps", "valid_every", "save_every", "log_every",
+                                            "cache_mb"};
+    static const char *const size_keys[] = {"height", "width", "channels"};
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
+        if (strcmp(key, free_keys[i]) == 0) return true;
+    for (size_t i = 0; i < sizeof size_keys / sizeof *size_keys; i++)
+        if (strcmp(key, size_keys[i]) == 0) return json_number_value(wanted) == 0.0;
+    return false;
+}
+
+/* Writes the dotted name of the first difference to `name`; false where there is none. */
+static bool first_difference(const json_t *wanted, const json_t *stored, const char *prefix,
+                             char *name, size_t size)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)wanted, key, value) {
+        char path[256];
+        const json_t *other = json_object_get(stored, key);
+        (void)snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", key);
+        if (json_equal(value, other) || may_differ(key, value)) continue;
+        if (json_is_object(value)) {
+            if (first_difference(value, other, path, name, size)) return true;
+            continue;
+        }
+        (void)snprintf(name, size, "%s", path);
+        return true;
+    }
+    return false;
+}
+
+int run_config_compare(program *p, const settings *wanted, const settings *stored)
+{
+    json_t *a = NULL, *b = NULL;
+    char name[256];
+    int code;
+    TRY_TO(settings_write(p, wanted, &a));
+    TRY_TO(settings_write(p, stored, &b));
+    if (first_difference(a, b, "", name, sizeof name))
+        code = fail(p, BAD_USAGE,
+                    "the run was started with another %s; leave its settings out to resume it",
+                    name);
+done:
+    json_decref(a);
+    json_decref(b);
+    return code;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/folder.h -- the files of a run, and what its config.json says. */
+#ifndef CLI_RUN_FOLDER_H
+#define CLI_RUN_FOLDER_H
+
+#include "files.h"
+#include "settings.h"
+
+typedef struct run_folder {
+    char root[PATH_ROOM], config[PATH_ROOM], metrics[PATH_ROOM], model[PATH_ROOM],
+        best[PATH_ROOM], state[PATH_ROOM], report[PATH_ROOM];
+} run_folder;
+
+/** Where the numbers of a run came from: the "run" section of config.json. */
+typedef struct run_source {
+    char data[PATH_ROOM], valid[PATH_ROOM]; /* seen from the root; valid "": held out of data */
+    char init[PATH_ROOM];                   /* model started from, or "" */
+    char backend[32];
+    int64_t threads, images, held;
+} run_source;
+
+int run_folder_name(program *p, const char *root, run_folder *out);
+/** Whether training has left something in it. */
+bool run_folder_used(const run_folder *folder);
+/** Makes it, and removes what an earlier training left there, the state first. */
+int run_folder_begin(program *p, const run_folder *folder);
+
+int run_config_write(program *p, const run_folder *folder, const settings *s,
+                     const run_source *source);
+int run_config_read(program *p, const run_folder *folder, settings *s, run_source *source);
+/** Refuses settings that differ from those of a run, naming the first that does. How long is
+ *  trained and how often something is saved may differ; sizes left open match any. */
+int run_config_compare(program *p, const settings *wanted, const settings *stored);
+
+#endif

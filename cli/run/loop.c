@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/loop.c -- steps, validations, saves; and stopping in between.
+ *
+ * The state is the truth: everything else that a save writes is written before it, and what
+ * lies beyond its step is cut or written anew, with the same bits, on resuming. So a kill at any
+ * moment loses steps, never a run. */
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+#include "run/training.h"
+
+enum { BATCHES_AHEAD = 2 };
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+/* The first signal asks; a second one ends the process as usual. */
+static void listen_for_signals(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ask_to_stop;
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+/* Which image of the dataset the trainer's next one is. */
+typedef struct train_order {
+    const vq_trainer *trainer;
+    const int64_t *indices;
+} train_order;
+
+static void order_of_training(const void *state, int64_t step, int64_t slot, int64_t *index,
+                              uint64_t *epoch)
+{
+    const train_order *order = state;
+    int64_t item;
+    vq_trainer_order(order->trainer, step, slot, &item, epoch);
+    *index = order->indices[item];
+}
+
+typedef struct loop {
+    training *t;
+    metrics_log metrics;
+    progress progress;
+    vq_loader *loader;
+    train_order order;
+    int64_t saved; /* step of the state on the disk; -1: none */
+} loop;
+
+static double seconds_so_far(const loop *l)
+{
+    return l->t->seconds_before + seconds_now() - l->progress.began;
+}
+
+/* Wall-clock times stay out of the state: equal trainings give equal files. */
+static int save_state(program *p, training *t)
+{
+    char kept[128];
+    if (t->best_step > 0)
+        (void)snprintf(kept, sizeof kept, "{\"best_step\": %" PRId64 ", \"best_nmse\": %.17g}",
+                       t->best_step, t->best_nmse);
+    else (void)snprintf(kept, sizeof kept, "{}");
+    return lib_writing(p, vq_trainer_save(t->trainer, t->folder.state, kept));
+}
+
+static int save_model(program *p, training *t, const char *path)
+{
+    vq_model *model = NULL;
+    TRY(lib(p, vq_trainer_model(t->trainer, &model)));
+    const int code = lib_writing(p, vq_model_save(p->ctx, model, path));
+    vq_model_destroy(p->ctx, model);
+    return code;
+}
+
+static int save_all(program *p, loop *l)
+{
+    const double began = seconds_now();
+    TRY(metrics_sync(p, &l->metrics));
+    TRY(save_model(p, l->t, l->t->folder.model));
+    TRY(save_state(p, l->t));
+    l->saved = vq_trainer_position(l->t->trainer);
+    l->progress.paused += seconds_now() - began;
+    return DONE;
+}
+
+static int validate(program *p, loop *l, score *out)
+{
+    training *t = l->t;
+    const int64_t step = vq_trainer_position(t->trainer);
+    const double began = seconds_now();
+    const int64_t *indices;
+    int64_t n;
+    vq_model *model = NULL;
+    int code;
+    const vq_dataset *data = training_valid(t, &indices, &n);
+    TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));
+    TRY_TO(evaluate(p, model, data, indices, n, t->settings.train.batch, t->source.backend, out,
+                    NULL));
+    const bool best = isfinite(out->nmse) && (t->best_step == 0 || out->nmse < t->best_nmse);
+    progress_valid(p, step, out, best);
+    if (best) {
+        t->best_step = step;
+        t->best_nmse = out->nmse;
+        TRY_TO(lib_writing(p, vq_model_save(p->ctx, model, t->folder.best)));
+    }
+done:
+    vq_model_destroy(p->ctx, model);
+    l->progress.paused += seconds_now() - began;
+    return code;
+}
+
+static bool is_due(int64_t step, int64_t every)
+{
+    return every > 0 && step % every == 0;
+}
+
+/* What follows a step: a line, a validation, a save, as they fall due. */
+static int after_step(program *p, loop *l, const vq_step_metrics *m)
+{
+    training *t = l->t;
+    const bool last = m->step == t->settings.train.steps;
+    const bool validates = last || is_due(m->step, t->valid_every);
+    score valid;
+    progress_step(p, &l->progress, m);
+    if (validates || is_due(m->step, t->log_every)) {
+        const double rate = progress_rate(&l->progress, m->step);
+        progress_line(p, &l->progress, m);
+        if (validates) TRY(validate(p, l, &valid));
+        TRY(metrics_add(p, &l->metrics, m, validates ? &valid : NULL,
+                        m->step * t->settings.train.batch, seconds_so_far(l), rate));
+    }
+    if (last || stop_asked || is_due(m->step, t->save_every)) TRY(save_all(p, l));
+    return DONE;
+}
+
+static int diverged(program *p, const loop *l)
+{
+    const char *sentence = vq_context_error(p->ctx);
+    if (l->saved >= 0)
+        return fail(p, DIVERGED, "%s; %s keeps step %" PRId64 ", try a lower train.lr", sentence,
+                    l->t->folder.state, l->saved);
+    return fail(p, DIVERGED, "%s; nothing was saved yet, try a lower train.lr", sentence);
+}
+
+static int steps(program *p, loop *l)
+{
+    training *t = l->t;
+    while (vq_trainer_position(t->trainer) < t->settings.train.steps && !stop_asked) {
+        const uint8_t *pixels = NULL;
+        vq_step_metrics m;
+        TRY(lib(p, vq_loader_next(p->ctx, l->loader, &pixels)));
+        const vq_status status = vq_trainer_step(t->trainer, pixels, &m);
+        if (status == VQ_E_NUMERIC) return diverged(p, l);
+        TRY(lib(p, status));
+        TRY(after_step(p, l, &m));
+    }
+    const int64_t at = vq_trainer_position(t->trainer);
+    if (at >= t->settings.train.steps) return DONE;
+    if (l->saved != at) TRY(save_all(p, l));
+    return fail(p, INTERRUPTED,
+                "stopped and saved at step %" PRId64 " of %" PRId64
+                "; `vqvae train -o %s --resume` goes on", at, t->settings.train.steps,
+                t->folder.root);
+}
+
+int training_run(program *p, training *t)
+{
+    const int64_t first = vq_trainer_position(t->trainer);
+    const vq_train_config *config = &t->settings.train;
+    loop l = {.t = t, .saved = t->from_state ? first : -1,
+              .order = {t->trainer, t->parts.train}};
+    int code;
+    listen_for_signals();
+    progress_begin(&l.progress, config->steps, first, config->batch,
+                   vq_trainer_model_config(t->trainer)->level[0].k);
+    TRY_TO(metrics_cut(p, t->folder.metrics, first, &t->seconds_before));
+    TRY_TO(metrics_open(p, t->folder.metrics, &l.metrics));
+    TRY_TO(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l.order, config->seed,
+                                   config->batch, first, BATCHES_AHEAD, &l.loader)));
+    TRY_TO(steps(p, &l));
+done:
+    if (l.loader) vq_loader_destroy(p->ctx, l.loader);
+    metrics_close(&l.metrics);
+    return code;
+}

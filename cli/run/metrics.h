@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/metrics.h -- metrics.jsonl: one object a logged step. */
+#ifndef CLI_RUN_METRICS_H
+#define CLI_RUN_METRICS_H
+
+#include <vqvae/train.h>
+#include "walk.h"
+
+/** Keeps the lines of steps up to `step`, in one replacement of the file; what a kill left
+ *  half-written goes with the rest. @param seconds  out: of the last line kept, or 0 */
+int metrics_cut(program *p, const char *path, int64_t step, double *seconds);
+
+typedef struct metrics_log {
+    FILE *file;
+    const char *path;
+} metrics_log;
+
+int metrics_open(program *p, const char *path, metrics_log *log);
+/** Adds a line, and prints it to stdout with --json. `valid` may be NULL. */
+int metrics_add(program *p, metrics_log *log, const vq_step_metrics *m, const score *valid,
+                int64_t images, double seconds, double images_per_second);
+/** Everything added is on the disk. */
+int metrics_sync(program *p, metrics_log *log);
+void metrics_close(metrics_log *log);
+
+#endif

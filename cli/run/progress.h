@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/progress.h -- how training is followed: a bar on a terminal, plain lines elsewhere. */
+#ifndef CLI_RUN_PROGRESS_H
+#define CLI_RUN_PROGRESS_H
+
+#include <vqvae/train.h>
+#include "walk.h"
+
+typedef struct progress {
+    int64_t steps, batch, codes; /* codes: K of level 0 */
+    double began, drawn;         /* seconds_now() of the start and of the last bar */
+    double paused;               /* seconds that went to other things than steps */
+    int64_t first;               /* step at which this process began */
+    double rate;                 /* images a second, of late */
+    double rate_at;              /* seconds of stepping when it was measured */
+    int64_t rate_step;
+} progress;
+
+void progress_begin(progress *g, int64_t steps, int64_t first, int64_t batch, int64_t codes);
+/** After every step: measures, and redraws the bar when that was long ago. */
+void progress_step(program *p, progress *g, const vq_step_metrics *m);
+/** Images a second since the last logged step. */
+double progress_rate(progress *g, int64_t step);
+/** A plain line, where there is no bar and no JSON. */
+void progress_line(program *p, const progress *g, const vq_step_metrics *m);
+/** What a validation found. */
+void progress_valid(program *p, int64_t step, const score *valid, bool best);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/training.h -- a training as `vqvae train` carries it out. */
+#ifndef CLI_RUN_TRAINING_H
+#define CLI_RUN_TRAINING_H
+
+#include "run/folder.h"
+#include "run/metrics.h"
+#include "run/progress.h"
+#include "run/split.h"
+
+typedef struct training {
+    settings settings;
+    run_source source;
+    run_folder folder;
+    int64_t steps;                             /* asked for; 0: as the settings say */
+    int64_t epochs;                            /* asked for; 0: none */
+    int64_t valid_every, save_every, log_every; /* what holds in this process */
+    bool from_state;                           /* goes on from folder.state */
+
+    vq_dataset *data;        /* augmented where the settings ask for it */
+    vq_dataset *plain;       /* the same images without; may be `data` itself */
+    vq_dataset *other_valid; /* --valid; NULL: held out of `plain` */
+    split parts;
+    vq_train_data about;
+    vq_trainer *trainer;
+
+    int64_t best_step; /* 0: none yet */
+    double best_nmse;
+    double seconds_before; /* spent by the processes before this one */
+} training;
+
+/** Opens the data, splits it, makes or resumes the trainer. @param dry  skips reading pixels */
+int training_prepare(program *p, training *t, bool dry);
+/** Trains to the end, to a signal (INTERRUPTED, saved) or to a failure. */
+int training_run(program *p, training *t);
+void training_clear(program *p, training *t);
+
+/** Images to validate on, and which of them (NULL: all). */
+const vq_dataset *training_valid(const training *t, const int64_t **indices, int64_t *n);
+
+/** The data of a run as its config.json names it: what a report shows. On success the caller
+ *  closes *data and clears *parts; the held-out images are all of --valid (parts empty), or
+ *  parts->held of the training data. */
+int run_valid_open(program *p, const run_source *source, const settings *s, vq_dataset **data,
+                   split *parts);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/verbs/train.c -- vqvae train: a model out of images. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "facts.h"
+#include "run/training.h"
+#include "verbs.h"
+
+typedef struct train_options {
+    common_options common;
+    const char *out, *preset, *config, *valid, *init, *precision, *backend;
+    option_list set;
+    int64_t steps, epochs, batch, seed, valid_every, save_every;
+    bool resume, force, dry_run;
+} train_options;
+
+#define TRAIN(...) OPTION(train_options, __VA_ARGS__)
+static const option options[] = {
+    TRAIN(out, 'o', "RUN", NULL, "folder of the run: models, state, metrics"),
+    TRAIN(preset, 'p', "NAME", "", "settings to start from; `vqvae presets` lists them"),
+    TRAIN(config, 'c', "FILE", "", "JSON file of settings, such as a run's config.json"),
+    TRAIN(set, 's', "KEY=VALUE", "", "one setting, such as model.level.0.k=1024; repeatable"),
+    TRAIN(valid, 0, "DATA", "", "images to validate on; else 5 % (at most 5,000) are held out"),
+    TRAIN(steps, 'n', "N", "", "steps to train", .low = 1, .high = INT64_C(1) << 40),
+    TRAIN(epochs, 'e', "N", "", "the same as passes over the data", .low = 1, .high = 1 << 30),
+    TRAIN(batch, 'b', "N", "", "images a step", .low = 1, .high = 65536),
+    TRAIN(seed, 0, "N", "", "of every random choice", .low = 0, .high = INT64_MAX),
+    TRAIN(valid_every, 0, "N", "", "steps between validations; 0: only at the end", .low = 0,
+          .high = INT64_C(1) << 40),
+    TRAIN(save_every, 0, "N", "", "steps between saves; 0: only at the end", .low = 0,
+          .high = INT64_C(1) << 40),
+    TRAIN(init, 0, "MODEL", "", "start from the weights and the shape of this model"),
+    TRAIN(resume, 'r', NULL, "", "go on where the run stopped; DATA and settings are known then"),
+    TRAIN(precision, 0, "NAME", "f32", "of the arithmetic", .choices = "f32"),
+    TRAIN(backend, 0, "NAME", "", "whose operations run", .choices = "auto|portable|onednn"),
+    TRAIN(dry_run, 0, NULL, "", "say what would be trained, and stop"),
+    TRAIN(force, 'f', NULL, "", "start over where the folder holds a run already"),
+};
+
+/* ---- settings ---------------------------------------------------------------------- */
+
+static bool gives_settings(const train_options *o)
+{
+    return o->preset || o->config || o->set.n > 0 || o->init || o->batch != OPTION_UNSET ||
+           o->seed != OPTION_UNSET;
+}
+
+/* A start from a model has the shape of that model. */
+static int model_settings(program *p, const char *path, settings *s)
+{
+    vq_model *model = NULL;
+    TRY(lib(p, vq_model_load(p->ctx, path, &model)));
+    s->model = *vq_model_configuration(model);
+    vq_model_destroy(p->ctx, model);
+    return DONE;
+}
+
+static int compose(program *p, const train_options *o, settings *s)
+{
+    settings_default(s);
+    if (o->preset) TRY(settings_preset(p, o->preset, s));
+    if (o->config) TRY(settings_file(p, o->config, s));
+    if (o->init) TRY(model_settings(p, o->init, s));
+    for (size_t i = 0; i < o->set.n; i++) TRY(settings_set(p, o->set.items[i], s));
+    if (o->batch != OPTION_UNSET) s->train.batch = o->batch;
+    if (o->seed != OPTION_UNSET) s->train.seed = (uint64_t)o->seed;
+    if (o->valid_every != OPTION_UNSET) s->train.valid_every = o->valid_every;
+    if (o->save_every != OPTION_UNSET) s->train.save_every = o->save_every;
+    return DONE;
+}
+
+static int64_t given_or(int64_t given, int64_t otherwise)
+{
+    return given != OPTION_UNSET ? given : otherwise;
+}
+
+static void intervals(const train_options *o, training *t)
+{
+    t->valid_every = given_or(o->valid_every, t->settings.train.valid_every);
+    t->save_every = given_or(o->save_every, t->settings.train.save_every);
+    t->log_every = t->settings.train.log_every;
+    t->steps = given_or(o->steps, 0);
+    t->epochs = given_or(o->epochs, 0);
+}
+
+/* ---- beginning and going on ----------------------------------------------------------- */
+
+static int name_sources(program *p, const train_options *o, int n, char **operands, training *t)
+{
+    run_source *s = &t->source;
+    if (n > 0) TRY(path_absolute(p, operands[0], s->data));
+    if (o->valid) TRY(path_absolute(p, o->valid, s->valid));
+    if (o->init) TRY(path_absolute(p, o->init, s->init));
+    if (o->backend) (void)snprintf(s->backend, sizeof s->backend, "%s", o->backend);
+    if (!s->backend[0]) (void)snprintf(s->backend, sizeof s->backend, "auto");
+    if (o->common.threads > 0) s->threads = o->common.threads;
+    s->threads = s->threads > 0 ? s->threads : vq_context_threads(p->ctx);
+    return DONE;
+}
+
+static int begin(program *p, const train_options *o, int n, training *t)
+{
+    if (n == 0)
+        return fail(p, BAD_USAGE, "DATA is missing; it is `vqvae train DATA -o %s`", o->out);
+    if (run_folder_used(&t->folder) && !o->force && !o->dry_run)
+        return fail(p, BAD_INPUT,
+                    "%s already holds a run; --resume goes on with it, --force starts over", o->out);
+    return compose(p, o, &t->settings);
+}
+
+/* What the folder says holds; settings given again must be the same ones. */
+static int go_on(program *p, const train_options *o, training *t)
+{
+    settings wanted;
+    TRY(run_config_read(p, &t->folder, &t->settings, &t->source));
+    if (gives_settings(o)) {
+        TRY(compose(p, o, &wanted));
+        TRY(run_config_compare(p, &wanted, &t->settings));
+    }
+    t->from_state = path_exists(t->folder.state);
+    if (!t->from_state) say(p, "%s has no saved state: training starts over", o->out);
+    return DONE;
+}
+
+static int announce(program *p, const training *t, bool goes_on)
+{
+    if (!goes_on) return DONE;
+    say(p, "%s at step %" PRId64 " of %" PRId64,
+        t->from_state ? "resumed" : "started", vq_trainer_position(t->trainer),
+        t->settings.train.steps);
+    return DONE;
+}
+
+/* ---- results ------------------------------------------------------------------------------ */
+
+static int plan_facts(program *p, const training *t)
+{
+    vq_model *model = NULL;
+    const vq_model_config *config = vq_trainer_model_config(t->trainer);
+    const int64_t *indices;
+    int64_t n_valid;
+    (void)training_valid(t, &indices, &n_valid);
+    TRY(lib(p, vq_trainer_model(t->trainer, &model)));
+    const size_t parameters = vq_model_parameters(model);
+    vq_model_destroy(p->ctx, model);
+    json_t *all = NULL;
+    TRY(settings_write(p, &t->settings, &all));
+    const int64_t size[] = {config->height, config->width, config->channels};
+    json_t *facts = json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:o, s:i, s:O}", "data",
+                              t->source.data, "training_images", (json_int_t)t->about.images,
+                              "held_out_images", (json_int_t)n_valid, "image", fact_list(size, 3),
+                              "parameters", (json_int_t)parameters, "steps",
+                              (json_int_t)t->settings.train.steps, "memory_mb",
+                              fact_number((double)vq_trainer_bytes(t->trainer) / 1e6), "threads",
+                              vq_context_threads(p->ctx), "settings", all);
+    json_decref(all);
+    return facts_print(p, facts);
+}
+
+static int result_facts(program *p, const training *t)
+{
+    const bool any = t->best_step > 0;
+    json_t *facts = json_pack("{s:s, s:I, s:o, s:o, s:s}", "run", t->folder.root, "steps",
+                              (json_int_t)vq_trainer_position(t->trainer), "best_step",
+                              any ? json_integer(t->best_step) : json_null(), "best_valid_nmse",
+                              any ? fact_number(t->best_nmse) : json_null(), "model",
+                              any ? t->folder.best : t->folder.model);
+    return facts_print(p, facts);
+}
+
+/* ---- the verb ------------------------------------------------------------------------------ */
+
+static int prepare(program *p, const train_options *o, int n, char **operands, training *t)
+{
+    TRY(run_folder_name(p, o->out, &t->folder));
+    const bool goes_on = o->resume && path_exists(t->folder.config);
+    if (o->resume && !goes_on) say(p, "%s holds no run yet: training starts", o->out);
+    TRY(goes_on ? go_on(p, o, t) : begin(p, o, n, t));
+    TRY(name_sources(p, o, n, operands, t));
+    intervals(o, t);
+    TRY(program_context(p, (int)t->source.threads));
+    TRY(training_prepare(p, t, o->dry_run));
+    if (o->dry_run) return DONE;
+    if (!t->from_state) TRY(run_folder_begin(p, &t->folder));
+    TRY(run_config_write(p, &t->folder, &t->settings, &t->source));
+    return announce(p, t, goes_on);
+}
+
+static int run(program *p, const void *parsed, int n, char **operands)
+{
+    const train_options *o = parsed;
+    training *t = NULL;
+    void *memory = NULL;
+    int code;
+    if (o->steps != OPTION_UNSET && o->epochs != OPTION_UNSET)
+        return fail(p, BAD_USAGE, "--steps and --epochs say the same thing; give one of them");
+    TRY(allocate(p, 1, sizeof *t, &memory));
+    t = memory;
+    TRY_TO(prepare(p, o, n, operands, t));
+    if (o->dry_run) {
+        TRY_TO(plan_facts(p, t));
+        goto done;
+    }
+    TRY_TO(training_run(p, t));
+    TRY_TO(result_facts(p, t));
+    say(p, "`vqvae report %s` makes a page of it", t->folder.root);
+done:
+    training_clear(p, t);
+    free(t);
+    return code;
+}
+
+const verb verb_train = {
+    .name = "train",
+    .summary = "train a model on images",
+    .operands = "[DATA] -o RUN",
+    .min_operands = 0,
+    .max_operands = 1,
+    .about =
+        "Learns an encoder, a codebook and a decoder from the images of DATA and leaves them in\n"
+        "the folder RUN: model.safetensors (last), best.safetensors (least error on held-out\n"
+        "images), state.safetensors (what --resume needs), metrics.jsonl and config.json.\n"
+        "Ctrl-C saves and stops. Settings come from defaults, then --preset, --config, --set and\n"
+        "options, later ones winning; `vqvae presets --settings` explains each.",
+    .examples =
+        "vqvae train /usr/share/datasets/fashion-mnist:train -o run --preset tiny\n"
+        "vqvae train -o run --resume --steps 300\n"
+        "vqvae train /usr/share/datasets/fashion-mnist:train -o wider --preset tiny \\\n"
+        "    --set model.level.0.k=64 --epochs 1 --dry-run",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .options_size = sizeof(train_options),
+    .run = run,
+};

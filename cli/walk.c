@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/walk.c -- images batch by batch, and what a model makes of them. */
+#include "walk.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The last batch is filled up with its last image; walk_next() does not count those. */
+static void order_of_walk(const void *state, int64_t step, int64_t slot, int64_t *index,
+                          uint64_t *epoch)
+{
+    const walk *w = state;
+    int64_t item = step * w->batch + slot;
+    if (item >= w->n) item = w->n - 1;
+    *index = w->indices ? w->indices[item] : item;
+    *epoch = 0;
+}
+
+int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n,
+               int64_t batch, walk *w)
+{
+    *w = (walk){.indices = indices, .n = n, .batch = batch};
+    if (n == 0) return DONE;
+    return lib(p, vq_loader_create(p->ctx, data, order_of_walk, w, 0, batch, 0, 2, &w->loader));
+}
+
+int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n)
+{
+    *n = w->n - w->at < w->batch ? w->n - w->at : w->batch;
+    if (*n == 0) return DONE;
+    w->at += *n;
+    return lib(p, vq_loader_next(p->ctx, w->loader, pixels));
+}
+
+void walk_end(program *p, walk *w)
+{
+    if (w->loader) vq_loader_destroy(p->ctx, w->loader);
+    w->loader = NULL;
+}
+
+void score_of(const vq_model *model, const vq_evaluation *sums, score *out)
+{
+    const vq_model_config *config = vq_model_configuration(model);
+    const double variance = vq_model_variance(model), unknown = (double)NAN;
+    size_t first = 0;
+    *out = (score){.images = sums->images, .n_levels = config->n_levels};
+    out->mse = sums->numbers > 0 ? sums->squared_error / sums->numbers : unknown;
+    out->nmse = variance > 0 ? out->mse / variance : unknown;
+    out->psnr = -10.0 * log10(out->mse);
+    out->commitment = sums->images > 0 ? sums->commitment / (double)sums->images : unknown;
+    out->loss = out->nmse + config->commitment * out->commitment;
+    for (size_t i = 0; i < config->n_levels; i++) {
+        const size_t k = (size_t)config->level[i].k;
+        size_t used = 0;
+        if (first + k > sums->n_usage) break;
+        out->perplexity[i] = vq_perplexity(sums->usage + first, k, &used);
+        out->codes_used[i] = (int64_t)used;
+        out->codes[i] = (int64_t)k;
+        first += k;
+    }
+}
+
+int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
+                const char *backend, vq_session **out)
+{
+    int64_t size[3];
+    vq_dataset_size(data, size);
+    const vq_session_config config = {
+        .batch = batch, .height = size[0], .width = size[1], .backend = backend};
+    return lib(p, vq_session_create(p->ctx, model, &config, out));
+}
+
+static int keep_usage(program *p, const vq_evaluation *sums, uint64_t **usage)
+{
+    void *copy = NULL;
+    if (!usage) return DONE;
+    TRY(allocate(p, sums->n_usage, sizeof **usage, &copy));
+    memcpy(copy, sums->usage, sums->n_usage * sizeof **usage);
+    *usage = copy;
+    return DONE;
+}
+
+int evaluate(program *p, const vq_model *model, const vq_dataset *data, const int64_t *indices,
+             int64_t n, int64_t batch, const char *backend, score *out, uint64_t **usage)
+{
+    vq_evaluation sums = {0};
+    vq_session *session = NULL;
+    walk w = {0};
+    const uint8_t *pixels = NULL;
+    int64_t count;
+    int code;
+    if (batch > n && n > 0) batch = n;
+    TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
+    TRY_TO(session_for(p, model, data, batch, backend, &session));
+    TRY_TO(walk_begin(p, data, indices, n, batch, &w));
+    for (;;) {
+        TRY_TO(walk_next(p, &w, &pixels, &count));
+        if (count == 0) break;
+        TRY_TO(lib(p, vq_session_evaluate(session, count, pixels, &sums, NULL, NULL)));
+    }
+    score_of(model, &sums, out);
+    TRY_TO(keep_usage(p, &sums, usage));
+done:
+    walk_end(p, &w);
+    vq_session_destroy(session);
+    vq_evaluation_clear(p->ctx, &sums);
+    return code;
+}
+
+int open_for_model(program *p, const vq_model *model, const char *path, vq_dataset **out)
+{
+    const vq_model_config *trained = vq_model_configuration(model);
+    vq_data_config config;
+    vq_data_config_default(&config);
+    config.height = trained->height;
+    config.width = trained->width;
+    config.channels = trained->channels;
+    config.augment = false;
+    config.cache_mb = 0; /* each image is read once */
+    return lib(p, vq_dataset_open(p->ctx, path, &config, out));
+}
