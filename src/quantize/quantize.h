@@ -17,9 +17,9 @@
 #include "nn/op.h"
 
 typedef enum vq_ema_start {
-    VQ_EMA_ONE,    /* counts 1, sums e: unused codes stay where they are */
-    VQ_EMA_ZERO,   /* vq-vae-2-pytorch: counts 0, sums e; e ~ N(0,1) */
-    VQ_EMA_DEBIAS  /* sonnet: hidden averages 0, divided by 1 - decay^t; e ~ U(+-sqrt(3/D)) */
+    VQ_EMA_ONE,   /* counts 1, sums e: unused codes stay where they are */
+    VQ_EMA_ZERO,  /* vq-vae-2-pytorch: counts 0, sums e; e ~ N(0,1) */
+    VQ_EMA_DEBIAS /* sonnet: hidden averages 0, divided by 1 - decay^t; e ~ U(+-sqrt(3/D)) */
 } vq_ema_start;
 
 typedef enum vq_codebook_init {
@@ -37,8 +37,8 @@ typedef struct vq_quantize_attrs {
     vq_codebook_init init;
 } vq_quantize_attrs;
 
-/** Codebook by exponential moving average. Parameters (STATE): codebook K,D; counts K; sums
- *  K,D. Term: commitment. Update, after the codes were chosen and losses computed with the old
+/** Codebook by exponential moving average. Parameters (STATE): codebook K,D; sums K,D; counts
+ *  K. Term: commitment. Update, after the codes were chosen and losses computed with the old
  *  codebook: c = decay c + (1-decay) n; m likewise with S; N = sum c;
  *  e_k = m_k / ((c_k + eps) / (N + K eps) * N). */
 extern const vq_op vq_op_quantize_ema;

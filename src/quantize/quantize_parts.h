@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * quantize/quantize_parts.h -- what the quantisers share: choice, terms, statistics and the
+ * gradient to the encoder (quantize.c). Parameter 0 of every quantiser is its codebook. */
+#ifndef VQ_QUANTIZE_QUANTIZE_PARTS_H
+#define VQ_QUANTIZE_QUANTIZE_PARTS_H
+
+#include "nn/real.h"
+#include "quantize/quantize.h"
+
+/** Parameters of a quantiser, in the order of their declaration. */
+enum { VQ_CODEBOOK, VQ_EMA_SUMS, VQ_EMA_COUNTS };
+
+/** Sizes of a quantiser's step: n vectors of dim numbers, n_codes codes. */
+typedef struct vq_quantize_sizes {
+    size_t n, dim, n_codes;
+} vq_quantize_sizes;
+vq_quantize_sizes vq_quantize_sizes_of(const vq_step *run);
+
+/** Checks the attributes, then declares codebook, commitment term and sums. */
+vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, vq_param_kind kind);
+vq_status vq_quantize_infer(vq_context *ctx, const vq_node *node, const vq_desc *in, vq_desc *out);
+/** With VQ_CODEBOOK_DATA sets the codebook to rows of z, distinct ones where there are enough;
+ *  else leaves it. */
+vq_status vq_quantize_start(vq_step *run, uint64_t seed);
+
+extern const vq_impl vq_quantize_ema_portable_f32, vq_quantize_ema_portable_f64;
+extern const vq_impl vq_quantize_gradient_portable_f32, vq_quantize_gradient_portable_f64;
+
+/* Over `real`: each exists twice. */
+#define vq_quantize_prepare VQ_REAL(vq_quantize_prepare)
+#define vq_quantize_forward VQ_REAL(vq_quantize_forward)
+#define vq_quantize_backward VQ_REAL(vq_quantize_backward)
+
+vq_status vq_quantize_prepare(vq_step *run);
+/** Codes, q, terms and, where an update may follow in f32, the sums. */
+vq_status vq_quantize_forward(vq_step *run);
+/** d z = d q + commitment * 2 (z - q) / (n D). */
+vq_status vq_quantize_backward(vq_step *run);
+
+#endif
