@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/support/fixture.c -- contexts, temporary folders and faults for tests. */
+#define _POSIX_C_SOURCE 200809L
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "fixture.h"
+
+enum { PATHS = 4, PATH_SIZE = 1024, ALIGNMENT = 64 };
+
+vq_context *fixture_context(void)
+{
+    vq_context *ctx = NULL;
+    assert_int_equal(vq_context_create(NULL, &ctx), VQ_OK);
+    return ctx;
+}
+
+void fixture_folder_make(fixture_folder *folder)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(folder->path, sizeof folder->path, "%s/vqvae-test-XXXXXX", base ? base : "/tmp");
+    assert_non_null(mkdtemp(folder->path));
+}
+
+/* Calls unlink on each file where `removing`; returns how many there are. */
+static size_t visit(const char *path, bool removing)
+{
+    size_t count = 0;
+    DIR *files = opendir(path);
+    assert_non_null(files);
+    for (const struct dirent *file = readdir(files); file; file = readdir(files)) {
+        char name[PATH_SIZE];
+        if (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0) continue;
+        snprintf(name, sizeof name, "%s/%s", path, file->d_name);
+        if (removing) assert_int_equal(unlink(name), 0);
+        count++;
+    }
+    closedir(files);
+    return count;
+}
+
+void fixture_folder_remove(const fixture_folder *folder)
+{
+    visit(folder->path, true);
+    assert_int_equal(rmdir(folder->path), 0);
+}
+
+size_t fixture_folder_count(const fixture_folder *folder)
+{
+    return visit(folder->path, false);
+}
+
+const char *fixture_path(const fixture_folder *folder, const char *name)
+{
+    static char paths[PATHS][PATH_SIZE];
+    static int next;
+    char *path = paths[next++ % PATHS];
+    snprintf(path, PATH_SIZE, "%s/%s", folder->path, name);
+    return path;
+}
+
+void fixture_write(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+bool fixture_holds(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    char *found = malloc(size + 2);
+    assert_non_null(found);
+    const size_t got = fread(found, 1, size + 1, file);
+    const bool same = got == size && memcmp(found, bytes, size) == 0;
+    free(found);
+    fclose(file);
+    return same;
+}
+
+static bool fails(fixture_faults *faults)
+{
+    return ++faults->calls == faults->fail_at;
+}
+
+static void *faulty_alloc(void *user, size_t size)
+{
+    fixture_faults *faults = user;
+    if (fails(faults)) return NULL;
+    faults->live++;
+    return aligned_alloc(ALIGNMENT, (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+}
+
+static void faulty_release(void *user, void *memory)
+{
+    ((fixture_faults *)user)->live--;
+    free(memory);
+}
+
+vq_allocator fixture_allocator(fixture_faults *faults)
+{
+    return (vq_allocator){faulty_alloc, faulty_release, faults};
+}
+
+static bool file_fails(fixture_faults *faults)
+{
+    if (!fails(faults)) return false;
+    errno = faults->code;
+    return true;
+}
+
+static bool interrupts(fixture_faults *faults)
+{
+    if (!faults->interrupt) return false;
+    faults->interrupted = !faults->interrupted;
+    errno = EINTR;
+    return faults->interrupted;
+}
+
+static size_t part(const fixture_faults *faults, size_t size)
+{
+    return faults->most && faults->most < size ? faults->most : size;
+}
+
+static int faulty_open(void *user, const char *path, int flags, int mode)
+{
+    return file_fails(user) ? -1 : open(path, flags, (mode_t)mode);
+}
+
+static long long faulty_read(void *user, int fd, void *to, size_t size)
+{
+    if (interrupts(user) || file_fails(user)) return -1;
+    return read(fd, to, part(user, size));
+}
+
+static long long faulty_read_at(void *user, int fd, void *to, size_t size, long long offset)
+{
+    if (interrupts(user) || file_fails(user)) return -1;
+    return pread(fd, to, part(user, size), (off_t)offset);
+}
+
+static long long faulty_write(void *user, int fd, const void *from, size_t size)
+{
+    if (interrupts(user) || file_fails(user)) return -1;
+    return write(fd, from, part(user, size));
+}
+
+static int faulty_sync(void *user, int fd)
+{
+    return interrupts(user) || file_fails(user) ? -1 : fsync(fd);
+}
+
+static int faulty_close(void *user, int fd)
+{
+    const bool failed = file_fails(user); /* the number is free again in any case */
+    const int code = errno, result = close(fd);
+    errno = code;
+    return failed ? -1 : result;
+}
+
+static int faulty_rename(void *user, const char *from, const char *to)
+{
+    return file_fails(user) ? -1 : rename(from, to);
+}
+
+vq_file_hooks fixture_files(fixture_faults *faults)
+{
+    return (vq_file_hooks){
+        .open = faulty_open,
+        .read = faulty_read,
+        .read_at = faulty_read_at,
+        .write = faulty_write,
+        .sync = faulty_sync,
+        .close = faulty_close,
+        .rename = faulty_rename,
+        .user = faults,
+    };
+}
+
+vq_context *fixture_faulty_context(fixture_faults *memory, fixture_faults *files)
+{
+    vq_context_config config;
+    vq_context *ctx = NULL;
+    const long fail_at = memory ? memory->fail_at : 0;
+    vq_context_config_default(&config);
+    if (memory) config.allocator = fixture_allocator(memory);
+    if (files) config.files = fixture_files(files);
+    if (memory) memory->fail_at = 0;
+    assert_int_equal(vq_context_create(&config, &ctx), VQ_OK);
+    if (memory) {
+        memory->fail_at = fail_at;
+        memory->calls = 0;
+    }
+    return ctx;
+}
+
+void fixture_error_names(const vq_context *ctx, const char *words)
+{
+    if (!strstr(vq_context_error(ctx), words))
+        fail_msg("the sentence \"%s\" lacks \"%s\"", vq_context_error(ctx), words);
+}
