@@ -3,8 +3,8 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
 #include "kernels/x86.h"
+#include <immintrin.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
 
@@ -73,8 +73,8 @@ TARGET static void argmin(const float *dot, const float *half, size_t count, int
     int32_t lane_at[8];
     __m256 least = _mm256_set1_ps(*best);
     __m256i where = _mm256_set1_epi32(*at);
-    __m256i index = _mm256_add_epi32(_mm256_set1_epi32(first),
-                                     _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    __m256i index =
+        _mm256_add_epi32(_mm256_set1_epi32(first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     size_t j = 0;
     for (; j + 8 <= count; j += 8) {
         const __m256 score = _mm256_sub_ps(_mm256_loadu_ps(half + j), _mm256_loadu_ps(dot + j));

@@ -3,10 +3,11 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
 #include "kernels/x86.h"
+#include <immintrin.h>
 
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+#define INLINE TARGET static inline __attribute__((always_inline))
 
 /* 16 sums cover the latency of two fused multiply-adds a cycle, and 8 rows by 32 columns
  * leave no tile half empty at the powers of two that networks are made of. */
@@ -19,20 +20,20 @@ static inline __mmask16 first_lanes(size_t count)
 
 /* `vectors` (1 or 2) is a constant wherever this is used, and so are m and n of whole tiles.
  * Where the chain starts from zero, c is fetched in time for the end. */
-TARGET static inline __attribute__((always_inline)) void
-tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m, size_t n,
-     int start, size_t vectors)
+INLINE void tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m,
+                 size_t n, int start, size_t vectors)
 {
     const __mmask16 mask[2] = {first_lanes(n), n > 16 ? first_lanes(n - 16) : (__mmask16)0};
     __m512 sum[ROWS][2];
     VQ_UNROLL(8)
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = 0; i < ROWS; i++) {
         VQ_UNROLL(2)
         for (size_t v = 0; v < vectors; v++) {
             sum[i][v] = _mm512_setzero_ps();
             if (i < m && start) sum[i][v] = _mm512_maskz_loadu_ps(mask[v], c + i * ldc + 16 * v);
             else if (i < m) _mm_prefetch((const char *)(c + i * ldc + 16 * v), _MM_HINT_T0);
         }
+    }
     for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
         __m512 column[2];
         VQ_UNROLL(2)
@@ -46,21 +47,19 @@ tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t 
         }
     }
     VQ_UNROLL(8)
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = 0; i < ROWS; i++) {
         VQ_UNROLL(2)
         for (size_t v = 0; v < vectors; v++)
             if (i < m) _mm512_mask_storeu_ps(c + i * ldc + 16 * v, mask[v], sum[i][v]);
+    }
 }
 
 TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
                              size_t m, size_t n, int start)
 {
-    if (m == ROWS && n == COLS)
-        tile(depth, a, b, c, ldc, ROWS, COLS, start, 2);
-    else if (n > 16)
-        tile(depth, a, b, c, ldc, m, n, start, 2);
-    else
-        tile(depth, a, b, c, ldc, m, n, start, 1);
+    if (m == ROWS && n == COLS) tile(depth, a, b, c, ldc, ROWS, COLS, start, 2);
+    else if (n > 16) tile(depth, a, b, c, ldc, m, n, start, 2);
+    else tile(depth, a, b, c, ldc, m, n, start, 1);
 }
 
 /* Least scores so far and their indices, lane by lane, and the indices that come next. */
@@ -84,12 +83,12 @@ TARGET static inline void see(lanes *l, const float *dot, const float *half, __m
 TARGET static void argmin(const float *dot, const float *half, size_t count, int32_t first,
                           float *best, int32_t *at)
 {
+    const __m512i counting =
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     lanes l = {
         .least = _mm512_set1_ps(*best),
         .where = _mm512_set1_epi32(*at),
-        .index = _mm512_add_epi32(
-            _mm512_set1_epi32(first),
-            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
+        .index = _mm512_add_epi32(_mm512_set1_epi32(first), counting),
     };
     size_t j = 0;
     for (; j + 16 <= count; j += 16) see(&l, dot + j, half + j, 0xffff);

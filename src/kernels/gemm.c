@@ -5,10 +5,10 @@
  * multiplication": a slab of B is packed once and shared, each thread packs the rows of A
  * it works on. Blocks of k are walked in order and continue the chain from C, which f32
  * stores exactly, so neither blocks nor threads change a bit. */
-#include <stdbool.h>
 #include "base/parallel.h"
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
+#include <stdbool.h>
 
 /* A tile needs few numbers for each multiply-add, so panels may lie in the second-level
  * cache. Deep blocks read long stretches of A's rows, which memory delivers best. */
@@ -17,7 +17,7 @@ enum {
     BLOCK_MAX = 48 << 10, /* floats of A that a thread packs at a time */
     ROWS_MAX = 128,       /* rows of A likewise */
     SLAB_MAX = 1 << 20,   /* floats of B packed at a time, for the cache that threads share */
-    PIECE_WORK = 65536    /* multiply-adds below which a thread is not worth waking */
+    PIECE_WORK = 1 << 17  /* multiply-adds below which a thread is not worth waking */
 };
 
 typedef struct blocks {

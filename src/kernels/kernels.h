@@ -6,9 +6,9 @@
 #ifndef VQ_KERNELS_KERNELS_H
 #define VQ_KERNELS_KERNELS_H
 
+#include "base/context.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "base/context.h"
 
 /**
  * Micro-kernel of the matrix product on packed panels:
@@ -47,13 +47,13 @@ typedef void vq_argmin_fn(const float *dot, const float *half, size_t count, int
  *    parameter = weight_decay * parameter
  *                - rate * moment1 / (correction2 * sqrt(moment2) + epsilon) */
 typedef struct vq_adam_step {
-    float rate;                /* lr / (1 - b1^t) */
-    float decay1, decay2;      /* b1, b2 */
-    float correction2;         /* 1 / sqrt(1 - b2^t) */
+    float rate;           /* lr / (1 - b1^t) */
+    float decay1, decay2; /* b1, b2 */
+    float correction2;    /* 1 / sqrt(1 - b2^t) */
     float epsilon;
-    float weight_decay;        /* 1 - lr * decay for AdamW; 1 where there is none */
-    float l2;                  /* added to the gradient: l2 * parameter (Adam's weight decay) */
-    float scale;               /* of the gradient, from clipping; 1 where there is none */
+    float weight_decay; /* 1 - lr * decay for AdamW; 1 where there is none */
+    float l2;           /* added to the gradient: l2 * parameter (Adam's weight decay) */
+    float scale;        /* of the gradient, from clipping; 1 where there is none */
 } vq_adam_step;
 typedef void vq_adam_fn(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2);

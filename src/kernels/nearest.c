@@ -5,15 +5,15 @@
  * The rest cancels when x and e are far from the origin, so both are first moved by the
  * mean code. Products of a few vectors with some hundred codes are made in cache and
  * searched there. */
-#include <math.h>
 #include "base/parallel.h"
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
+#include <math.h>
 
 enum {
-    CODES_MAX = 512,    /* codes whose products with a tile of vectors are kept: 16 KiB */
-    MEAN_GRAIN = 16,    /* numbers of the mean code that one piece makes */
-    PIECE_WORK = 65536, /* multiply-adds below which a thread is not worth waking */
+    CODES_MAX = 512,     /* codes whose products with a tile of vectors are kept: 16 KiB */
+    MEAN_GRAIN = 16,     /* numbers of the mean code that one piece makes */
+    PIECE_WORK = 1 << 17 /* multiply-adds below which a thread is not worth waking */
 };
 
 typedef struct nearest_job {
@@ -59,8 +59,7 @@ static void make_mean(void *arg, size_t begin, size_t end, int thread)
     (void)thread;
     for (size_t d = begin; d < end; d++) job->sum[d] = 0.0;
     for (size_t j = 0; j < job->n_codes; j++)
-        for (size_t d = begin; d < end; d++)
-            job->sum[d] += (double)job->codes[j * job->dim + d];
+        for (size_t d = begin; d < end; d++) job->sum[d] += (double)job->codes[j * job->dim + d];
     for (size_t d = begin; d < end; d++) job->mean[d] = (float)(job->sum[d] / (double)job->n_codes);
 }
 
@@ -148,8 +147,7 @@ static void search_tiles(void *arg, size_t begin, size_t end, int thread)
 void vq_nearest_run(vq_context *ctx, size_t n, size_t dim, size_t n_codes, const float *x,
                     const float *codes, int32_t *idx, void *workspace)
 {
-    nearest_job job = {
-        .n = n, .dim = dim, .n_codes = n_codes, .x = x, .codes = codes, .idx = idx};
+    nearest_job job = {.n = n, .dim = dim, .n_codes = n_codes, .x = x, .codes = codes, .idx = idx};
     vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
     layout(&job, ctx, &arena);
     const size_t panels = vq_ceil_div(n_codes, job.kernels->tile_cols);

@@ -4,8 +4,8 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
 #include "kernels/x86.h"
+#include <immintrin.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
 
@@ -83,8 +83,8 @@ TARGET static void pack_along(const vq_panel *s, size_t width, float *to)
         for (size_t i = 0; i < width; i += 16) ask_for(from + i, 16 * s->depth_step);
         size_t i = 0;
         for (; i + 8 <= width; i += 8)
-            _mm256_storeu_ps(to + i, _mm256_sub_ps(_mm256_loadu_ps(from + i),
-                                                   _mm256_set1_ps(shift)));
+            _mm256_storeu_ps(to + i,
+                             _mm256_sub_ps(_mm256_loadu_ps(from + i), _mm256_set1_ps(shift)));
         for (; i < width; i++) to[i] = from[i] - shift;
     }
 }

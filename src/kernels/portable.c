@@ -4,8 +4,8 @@
  * fmaf() rounds once on every machine, so these loops fix the bits that the other
  * instruction sets must give. No product may feed a plain sum here: a compiler could
  * contract the two into one operation, or not. */
-#include <math.h>
 #include "kernels/kernels.h"
+#include <math.h>
 
 enum { ROWS = 4, COLS = 16 };
 

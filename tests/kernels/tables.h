@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "base/cpu.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
@@ -21,11 +23,9 @@ enum { GUARD = 19 }; /* floats before and after; odd, so that what lies between 
 static inline void for_each_table(void (*test)(const vq_kernels *kernels))
 {
     const uint32_t cpu = vq_cpu_detect();
-#define VQ_KERNELS(isa, need)                                                 \
-    if (((need) & ~cpu) == 0)                                                 \
-        test(&vq_kernels_##isa);                                              \
-    else                                                                      \
-        print_message("not run: %s, which this processor does not have\n", #isa);
+#define VQ_KERNELS(isa, need)                                                                      \
+    if (((need) & ~cpu) == 0) test(&vq_kernels_##isa);                                             \
+    else print_message("not run: %s, which this processor does not have\n", #isa);
 #include "kernels/kernel_list.def"
 #undef VQ_KERNELS
 }

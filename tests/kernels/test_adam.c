@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/kernels/test_adam.c -- Adam's update: the same bits from every table, and the
  * numbers of the formula in double. */
-#include <math.h>
 #include "tables.h"
+#include <math.h>
 
 static vq_adam_step random_step(vq_random *random)
 {
@@ -85,8 +85,7 @@ static void test_formula(void **state)
                                  now[MOMENT2]);
         for (size_t i = 0; i < COUNT; i++) {
             const double w = (double)before[PARAMETER][i];
-            const double g =
-                (double)s.scale * (double)before[GRADIENT][i] + (double)s.l2 * w;
+            const double g = (double)s.scale * (double)before[GRADIENT][i] + (double)s.l2 * w;
             const double m = b1 * (double)before[MOMENT1][i] + (1.0 - b1) * g;
             const double v = b2 * (double)before[MOMENT2][i] + (1.0 - b2) * g * g;
             const double root = sqrt(v) * (double)s.correction2 + (double)s.epsilon;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/kernels/test_gemm.c -- packing, the micro-kernel and the whole product, bit for bit
  * against one chain of fmaf() per number. */
-#include <math.h>
 #include "kernels/gemm_f64.h"
 #include "tables.h"
+#include <math.h>
 
 /* The definition of the product that every kernel must meet. */
 static void chain(const vq_gemm *g)
@@ -12,8 +12,8 @@ static void chain(const vq_gemm *g)
         for (size_t j = 0; j < g->n; j++) {
             float sum = g->accumulate ? g->c[i * g->ldc + j] : 0.0f;
             for (size_t p = 0; p < g->k; p++)
-                sum = fmaf(g->a[i * g->a_row + p * g->a_col], g->b[p * g->b_row + j * g->b_col],
-                           sum);
+                sum =
+                    fmaf(g->a[i * g->a_row + p * g->a_col], g->b[p * g->b_row + j * g->b_col], sum);
             g->c[i * g->ldc + j] = sum;
         }
 }
@@ -145,8 +145,8 @@ static void products_of(const vq_kernels *t)
     /* Empty, single, around the tiles, and beyond each block: 128 rows, 2048 columns,
      * 256 deep. */
     static const size_t shapes[][3] = {
-        {0, 3, 4},    {3, 0, 4},    {5, 7, 0},     {1, 1, 1},    {1, 40, 9},    {40, 1, 9},
-        {9, 33, 1},   {8, 32, 64},  {6, 16, 257},  {17, 65, 30}, {300, 31, 70}, {130, 48, 513},
+        {0, 3, 4},    {3, 0, 4},     {5, 7, 0},      {1, 1, 1},    {1, 40, 9},    {40, 1, 9},
+        {9, 33, 1},   {8, 32, 64},   {6, 16, 257},   {17, 65, 30}, {300, 31, 70}, {130, 48, 513},
         {3, 2100, 5}, {64, 64, 300}, {2, 2049, 258}, {515, 9, 27},
     };
     vq_random random = test_stream(3);
@@ -163,17 +163,25 @@ static void test_product(void **state)
     for_each_table(products_of);
 }
 
+/* Small whole numbers, so that every sum is exact in both precisions. */
+static void small_numbers(vq_random *random, size_t count, float *single, double *wide)
+{
+    for (size_t i = 0; i < count; i++) {
+        single[i] = (float)vq_random_below(random, 9) - 4.0f;
+        wide[i] = (double)single[i];
+    }
+}
+
 static void test_double(void **state)
 {
-    /* Small whole numbers, so that every sum is exact in both precisions. */
     enum { M = 5, N = 7, K = 9 };
     float a[M * K], b[K * N], c[M * N];
     double ad[M * K], bd[K * N], cd[M * N];
     vq_random random = test_stream(4);
     (void)state;
-    for (size_t i = 0; i < M * K; i++) ad[i] = a[i] = (float)vq_random_below(&random, 9) - 4.0f;
-    for (size_t i = 0; i < K * N; i++) bd[i] = b[i] = (float)vq_random_below(&random, 9) - 4.0f;
-    for (size_t i = 0; i < M * N; i++) cd[i] = c[i] = (float)vq_random_below(&random, 9) - 4.0f;
+    small_numbers(&random, M * K, a, ad);
+    small_numbers(&random, K * N, b, bd);
+    small_numbers(&random, M * N, c, cd);
     for (int accumulate = 1; accumulate >= 0; accumulate--) {
         const vq_gemm g = {M, N, K, a, 1, M, b, 1, K, c, N, accumulate};
         const vq_gemm_double d = {M, N, K, ad, 1, M, bd, 1, K, cd, N, accumulate};

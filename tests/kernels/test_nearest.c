@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/kernels/test_nearest.c -- the search for the nearest code: the same index from every
  * table and number of threads, and a distance that double precision agrees with. */
-#include <math.h>
 #include "tables.h"
+#include <math.h>
 
 static void check_argmin(const vq_kernels *t, vq_random *random, size_t count)
 {
@@ -59,8 +59,7 @@ static problem problem_create(vq_random *random, size_t n, size_t dim, size_t n_
             memcpy(p.codes + j * dim, p.codes + vq_random_below(random, j) * dim,
                    dim * sizeof *p.codes);
     for (size_t i = 0; i < n; i += 3)
-        memcpy(p.x + i * dim, p.codes + vq_random_below(random, n_codes) * dim,
-               dim * sizeof *p.x);
+        memcpy(p.x + i * dim, p.codes + vq_random_below(random, n_codes) * dim, dim * sizeof *p.x);
     return p;
 }
 
@@ -99,13 +98,13 @@ static double distance(const problem *p, size_t i, size_t j)
  * codes only the first may be named. */
 static void check_choice(const problem *p, size_t i, int32_t choice)
 {
-    double least = INFINITY;
+    double least = HUGE_VAL;
     assert_in_range(choice, 0, p->n_codes - 1);
     for (size_t j = 0; j < p->n_codes; j++) least = fmin(least, distance(p, i, j));
     const double got = distance(p, i, (size_t)choice);
     if (got > least + 1e-5 * (1.0 + least))
-        fail_msg("%zu x %zu, %zu codes: vector %zu is at %g from code %d, at %g from another",
-                 p->n, p->dim, p->n_codes, i, got, choice, least);
+        fail_msg("%zu x %zu, %zu codes: vector %zu is at %g from code %d, at %g from another", p->n,
+                 p->dim, p->n_codes, i, got, choice, least);
     for (size_t j = 0; j < (size_t)choice; j++)
         if (memcmp(p->codes + j * p->dim, p->codes + (size_t)choice * p->dim,
                    p->dim * sizeof(float)) == 0)
@@ -113,7 +112,7 @@ static void check_choice(const problem *p, size_t i, int32_t choice)
 }
 
 static const size_t shapes[][3] = {
-    {0, 4, 3},   {1, 1, 1},   {1, 64, 512}, {7, 3, 2},    {40, 64, 31},  {33, 8, 33},
+    {0, 4, 3},   {1, 1, 1},   {1, 64, 512}, {7, 3, 2},     {40, 64, 31},   {33, 8, 33},
     {100, 5, 7}, {9, 67, 65}, {70, 1, 512}, {64, 16, 513}, {21, 64, 1100}, {5, 300, 40},
 };
 static const float offsets[] = {0.0f, 100.0f, 1000.0f};
@@ -124,8 +123,8 @@ static void test_distance(void **state)
     (void)state;
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (size_t o = 0; o < sizeof offsets / sizeof *offsets; o++) {
-            problem p = problem_create(&random, shapes[s][0], shapes[s][1], shapes[s][2],
-                                       offsets[o]);
+            problem p =
+                problem_create(&random, shapes[s][0], shapes[s][1], shapes[s][2], offsets[o]);
             int32_t *idx = nearest(&p, &vq_kernels_portable, 1);
             for (size_t i = 0; i < p.n; i++) check_choice(&p, i, idx[i + 1]);
             free(idx);
@@ -137,14 +136,14 @@ static void same_as_portable(const vq_kernels *t)
 {
     vq_random random = test_stream(12);
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-        problem p = problem_create(&random, shapes[s][0], shapes[s][1], shapes[s][2],
-                                   offsets[s % 3]);
+        problem p =
+            problem_create(&random, shapes[s][0], shapes[s][1], shapes[s][2], offsets[s % 3]);
         int32_t *expected = nearest(&p, &vq_kernels_portable, 1);
         for (int threads = 1; threads <= 4; threads++) {
             int32_t *idx = nearest(&p, t, threads);
             if (memcmp(idx, expected, (p.n + 2) * sizeof *idx) != 0)
-                fail_msg("%s: %zu x %zu, %zu codes, %d threads: not portable's codes", t->name,
-                         p.n, p.dim, p.n_codes, threads);
+                fail_msg("%s: %zu x %zu, %zu codes, %d threads: not portable's codes", t->name, p.n,
+                         p.dim, p.n_codes, threads);
             free(idx);
         }
         free(expected);
@@ -207,8 +206,8 @@ static void test_not_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_argmin), cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_same),   cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_argmin),      cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_same),        cmocka_unit_test(test_batch),
         cmocka_unit_test(test_not_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
