@@ -11,6 +11,7 @@ import sys
 
 import torch
 import torch.nn.functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from golden_file import generator
 from golden_quantize import check_margin, margin
@@ -123,8 +124,9 @@ class GradientRun(Run):
         groups = [{"params": self.model.parameters(), "weight_decay": WEIGHT_DECAY},
                   {"params": [self.codebook], "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=LR)
-        # SequentialLR would hand the last warm-up step to the cosine at its full rate.
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lr_share)
+        rise = LinearLR(self.optimizer, 1 / WARMUP, total_iters=WARMUP - 1)
+        fall = CosineAnnealingLR(self.optimizer, STEPS - WARMUP, eta_min=FINAL_LR * LR)
+        self.schedule = SequentialLR(self.optimizer, [rise, fall], milestones=[WARMUP])
 
     def trained(self):
         return [*self.model.parameters(), self.codebook]
@@ -145,14 +147,6 @@ class GradientRun(Run):
 
     def state(self):
         return self.model.state_dict() | {"quantizer.0.codebook": self.codebook}
-
-
-def lr_share(step):
-    """A line up over the warm-up, then half a cosine that ends at FINAL_LR at the last step."""
-    if step < WARMUP:
-        return (step + 1) / WARMUP
-    progress = (step - WARMUP) / (STEPS - 1 - WARMUP)
-    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def train(run, pixels):
@@ -184,7 +178,10 @@ def write_all(golden):
     pixels = pictures(generator("train pixels"))
     variance = (pixels.double() / 255).var(correction=0).item()
     model = prepared(pixels)
-    arrays = {"init." + key: value for key, value in model.state_dict().items()}
+    codebook = model.quantizer[0].codebook
+    state = model.state_dict() | {"quantizer.0.counts": torch.ones(len(codebook)),
+                                  "quantizer.0.sums": codebook}
+    arrays = {"init." + key: value for key, value in state.items()}
     golden.write("train_input", "train", {"pixels": pixels}, 0.0, 0.0, "input")
     golden.write("train_start", "train",
                  arrays | {"variance": torch.tensor([variance]).double().numpy()}, 0.0, 0.0,
