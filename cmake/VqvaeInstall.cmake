@@ -39,6 +39,8 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vqvae-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/vqvae-config-version.cmake
         DESTINATION ${package_dir})
 
+# Relative, so that `cmake --install --prefix` and a moved folder work.
+file(RELATIVE_PATH up_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 foreach(name vqvae vqvae-data)
     configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc

@@ -11,6 +11,7 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 missing=
+# shellcheck disable=SC2013 # words are what is wanted
 for package in $(sed 's/#.*//' packages.txt); do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"

@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# consumer.sh BUILD: installs BUILD into an empty prefix, builds and runs a user of it found by
+# find_package and one found by pkg-config, runs the installed program, uninstalls, and wants
+# nothing left.
+set -eu
+build=$1
+: "${CC:=cc}" "${CMAKE:=cmake}"
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+# The list of what was installed for real must outlive this test.
+manifest=$build/install_manifest.txt
+[ ! -f "$manifest" ] || cp "$manifest" "$work/manifest"
+restore()
+{
+    rm -f "$manifest"
+    [ ! -f "$work/manifest" ] || mv "$work/manifest" "$manifest"
+    rm -rf "$work"
+}
+trap restore EXIT
+unset DESTDIR
+prefix=$work/prefix
+
+"$CMAKE" --install "$build" --prefix "$prefix" >/dev/null
+library=$(dirname "$(find "$prefix" -name vqvae.pc)")/..
+
+"$CMAKE" -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" \
+    >/dev/null
+"$CMAKE" --build "$work/cmake" >/dev/null
+found=$("$work/cmake/consumer")
+
+export PKG_CONFIG_PATH="$library/pkgconfig"
+# shellcheck disable=SC2046
+"$CC" "$here/consumer.c" -o "$work/consumer" \
+    $(pkg-config --cflags --libs vqvae-data)
+linked=$(LD_LIBRARY_PATH=$library "$work/consumer")
+version=$(pkg-config --modversion vqvae)
+if [ "$found" != "$version" ] || [ "$linked" != "$version" ]; then
+    echo "versions differ: '$found', '$linked', '$version'" >&2
+    exit 1
+fi
+
+if [ -x "$prefix/bin/vqvae" ]; then
+    "$prefix/bin/vqvae" --version | grep -qF "$version" ||
+        { echo 'the installed program does not start' >&2; exit 1; }
+fi
+
+"$CMAKE" -P "$build/uninstall.cmake" >/dev/null
+left=$(find "$prefix" ! -type d)
+[ -z "$left" ] || { echo "left after uninstall: $left" >&2; exit 1; }
+[ ! -e "$prefix/include/vqvae" ] || { echo 'a folder was left' >&2; exit 1; }
