@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/unit/test_safetensors.c -- a row for each header that is accepted or refused, the exact
+ * bytes written, and whole archives there and back. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <vqvae/tensor.h>
+#include "support/fixture.h"
+#include "tensor/hash.h"
+#include "tensor/shape.h"
+
+enum { PREFIX = 8, FILE_MAX = 4096 };
+
+typedef struct place {
+    vq_context *ctx;
+    fixture_folder folder;
+} place;
+
+static int setup(void **state)
+{
+    place *p = malloc(sizeof *p);
+    assert_non_null(p);
+    p->ctx = fixture_context();
+    fixture_folder_make(&p->folder);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    place *p = *state;
+    fixture_folder_remove(&p->folder);
+    vq_context_destroy(p->ctx);
+    free(p);
+    return 0;
+}
+
+/* Length, header, `data` bytes 0, 1, 2, ... */
+static size_t compose(unsigned char *file, const char *header, size_t data)
+{
+    const uint64_t length = strlen(header);
+    memcpy(file, &length, PREFIX);
+    memcpy(file + PREFIX, header, (size_t)length);
+    for (size_t i = 0; i < data; i++) file[PREFIX + length + i] = (unsigned char)i;
+    return PREFIX + (size_t)length + data;
+}
+
+/* In memory of exactly the file's size, so that a sanitizer sees any step beyond it. */
+static vq_status parse(vq_context *ctx, const char *header, size_t data, vq_archive *out)
+{
+    unsigned char *file = malloc(PREFIX + strlen(header) + data);
+    assert_non_null(file);
+    const size_t size = compose(file, header, data);
+    const vq_status status = vq_safetensors_parse(ctx, file, size, out);
+    free(file);
+    return status;
+}
+
+#define U8(begin, end, shape) \
+    "{\"dtype\":\"U8\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
+#define T(name, begin, end, shape) "\"" name "\":" U8(begin, end, shape)
+
+static void test_accepted(void **state)
+{
+    static const struct {
+        const char *header;
+        size_t data, arrays, keys;
+    } rows[] = {
+        {"{}", 0, 0, 0},
+        {"{}  \n\t \r", 0, 0, 0},
+        {"{\"__metadata__\":null}", 0, 0, 0},
+        {"{\"__metadata__\":{}}", 0, 0, 0},
+        {"{\"__metadata__\":{\"a\":\"b\",\"\":\"\"}}", 0, 0, 2},
+        {"{" T("a", 0, 4, "2,2") "}", 4, 1, 0},
+        {"{" T("a", 0, 1, "") "}", 1, 1, 0},
+        {"{" T("", 0, 1, "1") "}", 1, 1, 0},
+        {"{" T("\\u0061", 0, 1, "1") "}", 1, 1, 0},
+        {"{ " T("b", 1, 3, "2") " , " T("a", 0, 1, "1") " } ", 3, 2, 0},
+        {"{" T("a", 0, 0, "0,5") "}", 0, 1, 0},
+        {"{" T("z", 2, 2, "0") "," T("a", 0, 2, "2") "," T("b", 2, 4, "2") "}", 4, 3, 0},
+        {"{\"a\":{\"data_offsets\":[1,5],\"shape\":[1],\"dtype\":\"F32\"}," T("u", 0, 1, "1") "}",
+         5, 2, 0},
+        {"{" T("a", 0, 1, "1,1,1,1,1") "}", 1, 1, 0},
+    };
+    place *p = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        vq_archive archive;
+        if (parse(p->ctx, rows[i].header, rows[i].data, &archive) != VQ_OK)
+            fail_msg("%s: %s", rows[i].header, vq_context_error(p->ctx));
+        assert_int_equal(archive.n_arrays, rows[i].arrays);
+        assert_int_equal(archive.n_keys, rows[i].keys);
+        vq_archive_clear(p->ctx, &archive);
+    }
+}
+
+static const char *const format_rows[][2] = {
+    /* the text of the header; all have 4 bytes of data */
+    {"", "does not begin with '{'"},
+    {" {}", "does not begin with '{'"},
+    {"\xef\xbb\xbf{}", "does not begin with '{'"},
+    {"[]", "does not begin with '{'"},
+    {"{}", "tensors take 0 bytes, but the file holds 4"},
+    {"{} {}", "not valid at byte"},
+    {"{" T("a", 0, 4, "4") ",}", "not valid at byte"},
+    {"{/**/" T("a", 0, 4, "4") "}", "not valid at byte"},
+    {"{" T("a\xff", 0, 4, "4") "}", "not valid at byte"},
+    {"{" T("a\n", 0, 4, "4") "}", "not valid at byte"},
+    {"{" T("\\ud800", 0, 4, "4") "}", "not valid at byte"},
+    {"{" T("a\\u0000b", 0, 4, "4") "}", "not valid at byte"},
+    {"{" T("a", 0, 4, "04") "}", "not valid at byte"},
+    {"{" T("a", 0, 4, "4") "," T("a", 0, 4, "4") "}", "duplicate object key"},
+    {"{" T("a", 0, 2, "2") "," T("\\u0061", 2, 4, "2") "}", "duplicate object key"},
+    {"{\"__metadata__\":{},\"__metadata__\":{}," T("a", 0, 4, "4") "}", "duplicate object key"},
+    {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"1\"}," T("a", 0, 4, "4") "}", "duplicate object key"},
+    {"{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+     "duplicate object key"},
+    {"{\"__metadata__\":[]," T("a", 0, 4, "4") "}", "\"__metadata__\" is not an object"},
+    {"{\"__metadata__\":{\"k\":1}," T("a", 0, 4, "4") "}", "metadata \"k\" is not a text"},
+    {"{\"__metadata__\":{\"k\":{}}," T("a", 0, 4, "4") "}", "metadata \"k\" is not a text"},
+    {"{\"a\":[\"U8\",[4],[0,4]]}", "tensor \"a\" is not described by an object"},
+    {"{\"a\":null}", "tensor \"a\" is not described by an object"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"more\":1}}",
+     "tensor \"a\" has the unknown field \"more\""},
+    {"{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", "has no text as its dtype"},
+    {"{\"a\":{\"dtype\":\"U8\",\"data_offsets\":[0,4]}}", "has no list as its shape"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":4,\"data_offsets\":[0,4]}}", "has no list as its shape"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4]}}", "no list of two numbers as its data_offsets"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4,4]}}", "no list of two numbers"},
+    {"{\"a\":{\"dtype\":\"u8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "unknown dtype \"u8\""},
+    {"{\"a\":{\"dtype\":1,\"shape\":[4],\"data_offsets\":[0,4]}}", "has no text as its dtype"},
+    {"{" T("a", 0, 4, "4.0") "}", "extent 0 of tensor \"a\" is not a whole number"},
+    {"{" T("a", 0, 4, "4e0") "}", "is not a whole number"},
+    {"{" T("a", 0, 4, "2,-2") "}", "extent 1 of tensor \"a\" is not a whole number"},
+    {"{" T("a", 0, 4, "true") "}", "is not a whole number"},
+    {"{" T("a", 0, 0, "0,281474976710657") "}", "extent 1 of tensor \"a\""},
+    {"{" T("a", 0, 0, "0,18446744073709551615") "}", "too big integer"},
+    {"{" T("a", 0, 4, "281474976710656,281474976710656") "}", "larger than any memory"},
+    {"{" T("a", -4, 0, "4") "}", "are not two whole numbers in order"},
+    {"{" T("a", 4, 0, "4") "}", "are not two whole numbers in order"},
+    {"{" T("a", 0, 4.0, "4") "}", "are not two whole numbers in order"},
+    {"{" T("a", 0, 3, "4") "}", "takes 4 bytes by its shape, but 3 by its data_offsets"},
+    {"{\"a\":{\"dtype\":\"U16\",\"shape\":[4],\"data_offsets\":[0,4]}}", "takes 8 bytes"},
+    {"{" T("a", 0, 2, "2") "}", "tensors take 2 bytes, but the file holds 4"},
+    {"{" T("a", 0, 8, "8") "}", "tensors take 8 bytes, but the file holds 4"},
+    {"{" T("a", 1, 4, "3") "}", "where byte 0 is next: a hole"},
+    {"{" T("a", 0, 1, "1") "," T("b", 2, 4, "2") "}", "where byte 1 is next: a hole"},
+    {"{" T("a", 0, 3, "3") "," T("b", 2, 4, "2") "}", "where byte 3 is next: an overlap"},
+    {"{" T("a", 0, 4, "4") "," T("b", 0, 4, "4") "}", "an overlap"},
+    {"{" T("a", 0, 4, "4") "," T("b", 2, 2, "0") "}", "an overlap"},
+};
+
+static void test_refused(void **state)
+{
+    place *p = *state;
+    for (size_t i = 0; i < sizeof format_rows / sizeof *format_rows; i++) {
+        vq_archive archive;
+        if (parse(p->ctx, format_rows[i][0], 4, &archive) != VQ_E_FORMAT)
+            fail_msg("%s was not refused", format_rows[i][0]);
+        fixture_error_names(p->ctx, format_rows[i][1]);
+        assert_null(archive.arrays);
+        assert_null(archive.keys);
+    }
+}
+
+static void test_unsupported(void **state)
+{
+    static const char *const rows[][2] = {
+        {"{" T("a", 0, 4, "1,1,1,1,1,4") "}", "has 6 dimensions"},
+        {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", "F8_E4M3"},
+        {"{\"a\":{\"dtype\":\"F4\",\"shape\":[8],\"data_offsets\":[0,4]}}", "F4 numbers"},
+        {"{\"a\":{\"dtype\":\"C64\",\"shape\":[],\"data_offsets\":[0,8]}}", "C64 numbers"},
+    };
+    place *p = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        vq_archive archive;
+        assert_int_equal(parse(p->ctx, rows[i][0], 4, &archive), VQ_E_UNSUPPORTED);
+        fixture_error_names(p->ctx, rows[i][1]);
+    }
+}
+
+static void test_lengths(void **state)
+{
+    static const struct {
+        uint64_t length;
+        size_t size;
+        const char *words;
+    } rows[] = {
+        {0, 0, "this one has 0"},
+        {2, 7, "this one has 7"},
+        {0, 8, "does not begin with '{'"},
+        {0, 10, "does not begin with '{'"},
+        {3, 10, "would have 3 bytes, but only 2 follow"},
+        {100000001, 10, "would have 100000001 bytes; at most 100000000"},
+        {UINT64_MAX, 10, "at most 100000000"},
+    };
+    place *p = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned char bytes[10] = "........{}";
+        vq_archive archive;
+        memcpy(bytes, &rows[i].length, PREFIX);
+        assert_int_equal(vq_safetensors_parse(p->ctx, bytes, rows[i].size, &archive), VQ_E_FORMAT);
+        fixture_error_names(p->ctx, rows[i].words);
+    }
+}
+
+/* Arrays of every type, one with no elements, one scalar; keys out of order. */
+typedef struct sample {
+    vq_array arrays[VQ_DTYPE_COUNT + 2];
+    vq_archive archive;
+    char names[VQ_DTYPE_COUNT + 2][16];
+} sample;
+
+static unsigned char numbers[64];
+static char *keys[] = {(char[]){"z"}, (char[]){"format"}, (char[]){"a \"quoted\" \xc3\xa9"}};
+static char *values[] = {(char[]){""}, (char[]){"pt"}, (char[]){"{\n\t\"x\": 1}"}};
+
+static void make_sample(sample *s)
+{
+    for (size_t i = 0; i < sizeof numbers; i++) numbers[i] = (unsigned char)(i * 37 + 1);
+    for (int i = 0; i < VQ_DTYPE_COUNT + 2; i++) {
+        const vq_shape pair = {2, {2, 3}}, empty = {3, {4, 0, 2}}, scalar = {0};
+        snprintf(s->names[i], sizeof s->names[i], "t.%d", VQ_DTYPE_COUNT + 2 - i);
+        s->arrays[i] = (vq_array){
+            .name = s->names[i],
+            .dtype = i < VQ_DTYPE_COUNT ? (vq_dtype)i : VQ_F32,
+            .shape = i < VQ_DTYPE_COUNT ? pair : i == VQ_DTYPE_COUNT ? empty : scalar,
+            .data = numbers,
+        };
+    }
+    s->archive = (vq_archive){s->arrays, VQ_DTYPE_COUNT + 2, keys, values, 3};
+}
+
+static void test_round_trip(void **state)
+{
+    place *p = *state;
+    const char *path = fixture_path(&p->folder, "all");
+    sample s;
+    vq_archive back;
+    make_sample(&s);
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &s.archive), VQ_OK);
+    assert_int_equal(vq_safetensors_load(p->ctx, path, &back), VQ_OK);
+    assert_int_equal(back.n_arrays, s.archive.n_arrays);
+    for (size_t i = 0; i < s.archive.n_arrays; i++) {
+        const vq_array *made = &s.arrays[i], *read = vq_archive_find(&back, made->name);
+        size_t bytes;
+        assert_non_null(read);
+        assert_int_equal(read->dtype, made->dtype);
+        assert_int_equal(read->shape.rank, made->shape.rank);
+        assert_memory_equal(read->shape.dim, made->shape.dim, sizeof made->shape.dim);
+        assert_true(vq_shape_bytes(&made->shape, made->dtype, &bytes));
+        assert_memory_equal(read->data, numbers, bytes);
+        assert_int_equal((uintptr_t)read->data % 64, 0);
+        assert_true(vq_array_hash(read) == vq_array_hash(made));
+    }
+    assert_null(vq_archive_find(&back, "t"));
+    assert_int_equal(back.n_keys, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(vq_archive_meta(&back, keys[i]), values[i]);
+    for (size_t i = 1; i < 3; i++) assert_true(strcmp(back.keys[i - 1], back.keys[i]) < 0);
+    assert_null(vq_archive_meta(&back, "Z"));
+    vq_archive_clear(p->ctx, &back);
+}
+
+static void test_bytes(void **state)
+{
+    static const char header[] =
+        "{\"__metadata__\":{\"a\":\"1\",\"b\":\"2\"},"
+        "\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]},"
+        "\"c\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[11,12]}}       ";
+    place *p = *state;
+    const char *path = fixture_path(&p->folder, "bytes");
+    unsigned char data[12], expected[FILE_MAX];
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (unsigned char)i;
+    char *text[] = {(char[]){"b"}, (char[]){"a"}}, *number[] = {(char[]){"2"}, (char[]){"1"}};
+    vq_array arrays[] = {
+        {.name = (char[]){"c"}, .dtype = VQ_U8, .data = data + 11},
+        {.name = (char[]){"b"}, .dtype = VQ_U8, .shape = {1, {3}}, .data = data + 8},
+        {.name = (char[]){"w"}, .dtype = VQ_F32, .shape = {1, {2}}, .data = data},
+    };
+    const vq_archive archive = {arrays, 3, text, number, 2};
+    const size_t size = compose(expected, header, sizeof data);
+    assert_int_equal(strlen(header) % 8, 0);
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_OK);
+    assert_true(fixture_holds(path, expected, size));
+}
+
+static void test_save_refused(void **state)
+{
+    place *p = *state;
+    const char *path = fixture_path(&p->folder, "refused");
+    unsigned char data[8] = {0};
+    vq_array arrays[] = {
+        {.name = (char[]){"a"}, .dtype = VQ_U8, .shape = {1, {2}}, .data = data},
+        {.name = (char[]){"a"}, .dtype = VQ_F32, .shape = {1, {2}}, .data = data},
+    };
+    char *twice[] = {(char[]){"k"}, (char[]){"k"}}, *bad[] = {(char[]){"\xff"}};
+    vq_archive archive = {.arrays = arrays, .n_arrays = 2};
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_E_ARG);
+    fixture_error_names(p->ctx, "two tensors have the name \"a\"");
+    archive.n_arrays = 1;
+    arrays[0].name = (char[]){"__metadata__"};
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_E_ARG);
+    arrays[0].name = bad[0];
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_E_ARG);
+    fixture_error_names(p->ctx, "not UTF-8");
+    arrays[0].name = (char[]){"a"};
+    arrays[0].shape.dim[0] = -1;
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_E_ARG);
+    archive = (vq_archive){.keys = twice, .values = twice, .n_keys = 2};
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_E_ARG);
+    fixture_error_names(p->ctx, "two metadata keys have the name \"k\"");
+    archive = (vq_archive){.keys = twice, .values = bad, .n_keys = 1};
+    assert_int_equal(vq_safetensors_save(p->ctx, path, &archive), VQ_E_ARG);
+    assert_int_equal(fixture_folder_count(&p->folder), 0);
+}
+
+static void test_load_names_path(void **state)
+{
+    place *p = *state;
+    const char *path = fixture_path(&p->folder, "broken.safetensors");
+    vq_archive archive;
+    fixture_write(path, "12345678[]", 10);
+    assert_int_equal(vq_safetensors_load(p->ctx, path, &archive), VQ_E_FORMAT);
+    assert_memory_equal(vq_context_error(p->ctx), path, strlen(path));
+    assert_int_equal(vq_safetensors_load(p->ctx, fixture_path(&p->folder, "no"), &archive),
+                     VQ_E_IO);
+}
+
+static void test_every_allocation_fails(void **state)
+{
+    place *p = *state;
+    const char *path = fixture_path(&p->folder, "file");
+    vq_status status = VQ_E_NOMEM;
+    sample s;
+    make_sample(&s);
+    for (long at = 1; status != VQ_OK; at++) {
+        fixture_faults memory = {.fail_at = at};
+        vq_context *ctx = fixture_faulty_context(&memory, NULL);
+        vq_archive back = {0};
+        status = vq_safetensors_save(ctx, path, &s.archive);
+        if (status == VQ_OK) status = vq_safetensors_load(ctx, path, &back);
+        assert_true(status == VQ_OK || status == VQ_E_NOMEM);
+        vq_archive_clear(ctx, &back);
+        vq_context_destroy(ctx);
+        assert_int_equal(memory.live, 0);
+        assert_in_range(at, 1, 200);
+    }
+}
+
+static void test_dtypes(void **state)
+{
+    (void)state;
+    assert_int_equal(vq_dtype_size(VQ_BF16), 2);
+    assert_int_equal(vq_dtype_size(VQ_DTYPE_COUNT), 0);
+    assert_string_equal(vq_dtype_name(VQ_U16), "u16");
+    assert_string_equal(vq_dtype_name((vq_dtype)-1), "unknown");
+    const vq_shape scalar = {0}, empty = {2, {3, 0}}, pair = {2, {3, 4}};
+    assert_int_equal(vq_shape_count(&scalar), 1);
+    assert_int_equal(vq_shape_count(&empty), 0);
+    assert_int_equal(vq_shape_count(&pair), 12);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unsupported, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_load_names_path, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
+        cmocka_unit_test(test_dtypes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
