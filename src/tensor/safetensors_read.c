@@ -54,6 +54,9 @@ static vq_status read_header(reader *r, const unsigned char *bytes, size_t size)
     const char *header = (const char *)bytes + VQ_SAFETENSORS_PREFIX;
     VQ_CHECK(ctx, length > 0 && header[0] == '{', VQ_E_FORMAT,
              "the safetensors header does not begin with '{'");
+    /* jansson passes over a zero that follows a number. */
+    VQ_CHECK(ctx, !memchr(header, 0, (size_t)length), VQ_E_FORMAT,
+             "the safetensors header holds a zero byte");
     r->root = json_loadb(header, (size_t)length, JSON_REJECT_DUPLICATES, &error);
     if (!r->root && json_error_code(&error) == json_error_out_of_memory)
         return vq_fail(ctx, VQ_E_NOMEM, "no memory for the safetensors header");

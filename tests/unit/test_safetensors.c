@@ -167,6 +167,25 @@ static void test_refused(void **state)
     }
 }
 
+/* A zero byte ends a C text, but not the header. */
+static void test_zero_bytes(void **state)
+{
+    static const char header[] = "{" T("a", 0, 4, "4 ") " }";
+    place *p = *state;
+    unsigned char file[FILE_MAX];
+    vq_archive archive;
+    const size_t size = compose(file, header, 4);
+    for (size_t i = PREFIX; i < PREFIX + strlen(header); i++) {
+        if (file[i] != ' ') continue;
+        file[i] = 0;
+        assert_int_equal(vq_safetensors_parse(p->ctx, file, size, &archive), VQ_E_FORMAT);
+        fixture_error_names(p->ctx, "holds a zero byte");
+        file[i] = ' ';
+    }
+    assert_int_equal(vq_safetensors_parse(p->ctx, file, size, &archive), VQ_OK);
+    vq_archive_clear(p->ctx, &archive);
+}
+
 static void test_unsupported(void **state)
 {
     static const char *const rows[][2] = {
@@ -371,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_zero_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsupported, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
