@@ -82,7 +82,8 @@ const vq_kernels *vq_kernels_of(const vq_context *ctx);
 /** Matrix product on whole matrices, in parallel: C (m x n) = or += A (m x k) * B (k x n).
  *  Strides are in elements: A[i][p] = a[i*a_row + p*a_col], B[p][j] = b[p*b_row + j*b_col].
  *  Each number is one chain over p = 0..k-1 (continued where `accumulate`), for any number of
- *  threads. `workspace` holds vq_gemm_workspace() bytes, aligned to 64. */
+ *  threads. `workspace` holds the vq_gemm_workspace() bytes of this context and shape, aligned
+ *  to 64; its contents mean nothing before and after. C overlaps neither A nor B. */
 typedef struct vq_gemm {
     size_t m, n, k;
     const float *a;

@@ -2,6 +2,7 @@
  * tests/kernels/test_gemm.c -- packing, the micro-kernel and the whole product, bit for bit
  * against one chain of fmaf() per number. */
 #include "kernels/gemm_f64.h"
+#include "kernels/pack.h"
 #include "tables.h"
 #include <math.h>
 
@@ -98,6 +99,38 @@ static void test_pack(void **state)
     for_each_table(packs_of);
 }
 
+static void panels_of(const vq_kernels *t)
+{
+    enum { LANES = 75, DEPTH = 37 };
+    vq_random random = test_stream(5);
+    const size_t width = t->tile_cols, panels = vq_ceil_div(LANES, width);
+    const size_t size = panels * width * DEPTH;
+    float *from = guarded(&random, LANES * DEPTH), *shift = guarded(&random, DEPTH);
+    float *to = guarded(&random, size), *expected = guarded_copy(to, size);
+    for (int along = 0; along < 2; along++) {
+        const size_t lane_step = along ? 1 : DEPTH, depth_step = along ? LANES : 1;
+        const vq_lines lines = {from, lane_step, depth_step, LANES, DEPTH, shift};
+        for (size_t i = 0; i < panels * width; i++)
+            for (size_t p = 0; p < DEPTH; p++)
+                expected[(i / width * DEPTH + p) * width + i % width] =
+                    i < LANES ? from[i * lane_step + p * depth_step] - shift[p] : 0.0f;
+        /* In two parts, as threads do. */
+        vq_pack_panels(t->pack, &lines, width, 1, panels, to + width * DEPTH);
+        vq_pack_panels(t->pack, &lines, width, 0, 1, to);
+        if (!same_guarded(to, expected, size)) fail_msg("%s: panels, along %d", t->name, along);
+    }
+    free_guarded(from);
+    free_guarded(shift);
+    free_guarded(to);
+    free_guarded(expected);
+}
+
+static void test_panels(void **state)
+{
+    (void)state;
+    for_each_table(panels_of);
+}
+
 /* Random strides: either way round, or with room between the numbers. */
 static void random_steps(vq_random *random, size_t rows, size_t cols, size_t *row, size_t *col)
 {
@@ -142,12 +175,12 @@ static void check_product(const vq_kernels *t, vq_random *random, size_t m, size
 
 static void products_of(const vq_kernels *t)
 {
-    /* Empty, single, around the tiles, and beyond each block: 128 rows, 2048 columns,
-     * 256 deep. */
+    /* Empty, single, around the tiles, and beyond each block: 128 rows, 1280 deep, 2^20
+     * numbers of B. */
     static const size_t shapes[][3] = {
-        {0, 3, 4},    {3, 0, 4},     {5, 7, 0},      {1, 1, 1},    {1, 40, 9},    {40, 1, 9},
-        {9, 33, 1},   {8, 32, 64},   {6, 16, 257},   {17, 65, 30}, {300, 31, 70}, {130, 48, 513},
-        {3, 2100, 5}, {64, 64, 300}, {2, 2049, 258}, {515, 9, 27},
+        {0, 3, 4},    {3, 0, 4},     {5, 7, 0},    {1, 1, 1},       {1, 40, 9},     {40, 1, 9},
+        {9, 33, 1},   {8, 32, 64},   {6, 16, 257}, {17, 65, 30},    {300, 31, 70},  {130, 48, 513},
+        {3, 2100, 5}, {64, 64, 300}, {515, 9, 27}, {3, 1700, 1300}, {50, 33, 2600},
     };
     vq_random random = test_stream(3);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -194,9 +227,8 @@ static void test_double(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tile),
-        cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_product),
+        cmocka_unit_test(test_tile),   cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_panels), cmocka_unit_test(test_product),
         cmocka_unit_test(test_double),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
