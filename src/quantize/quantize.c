@@ -27,7 +27,7 @@ static void find_nearest(vq_context *ctx, const vq_quantize_sizes *s, const doub
 {
     (void)ctx, (void)workspace;
     for (size_t i = 0; i < s->n; i++) {
-        double best = INFINITY;
+        double best = HUGE_VAL;
         codes[i] = 0;
         for (size_t k = 0; k < s->n_codes; k++) {
             double distance = 0.0;
