@@ -15,12 +15,9 @@ typedef struct described {
 /* A number as people write it: whole numbers without an exponent, infinity as nothing. */
 static void write_number(double value, char *to, size_t size)
 {
-    if (isinf(value))
-        snprintf(to, size, "%s", "");
-    else if (value == floor(value) && fabs(value) < 1e15)
-        snprintf(to, size, "%.0f", value);
-    else
-        snprintf(to, size, "%g", value);
+    if (isinf(value)) snprintf(to, size, "%s", "");
+    else if (value == floor(value) && fabs(value) < 1e15) snprintf(to, size, "%.0f", value);
+    else snprintf(to, size, "%g", value);
 }
 
 static void write_range(const vq_field *field, char *to, size_t size)
@@ -54,8 +51,7 @@ static void visit_field(void *user, const char *prefix, const vq_field *field)
         vq_settings_choice(field, (int)field->standard, standard, sizeof standard);
         allowed = field->choices;
         break;
-    case VQ_FIELD_GROUP:
-        return; /* its fields are visited one by one */
+    case VQ_FIELD_GROUP: return; /* its fields are visited one by one */
     }
     d->visit(d->user, name, type, standard, allowed, field->help,
              field->source ? field->source : "");

@@ -5,10 +5,10 @@
 #include "base/settings_describe.h"
 #include "data/settings.h"
 
-#define FIELD(name_, type_, low_, high_, standard_, help_)                                      \
-    {                                                                                           \
-        .name = #name_, .type = type_, .at = offsetof(vq_data_config, name_), .low = (low_),    \
-        .high = (high_), .standard = (standard_), .help = (help_), .source = ""                 \
+#define FIELD(name_, type_, low_, high_, standard_, help_)                                         \
+    {                                                                                              \
+        .name = #name_, .type = type_, .at = offsetof(vq_data_config, name_), .low = (low_),       \
+        .high = (high_), .standard = (standard_), .help = (help_), .source = ""                    \
     }
 
 static const vq_field fields[] = {

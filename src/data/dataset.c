@@ -18,8 +18,7 @@ static vq_status name_image(vq_context *ctx, const vq_dataset *dataset, int64_t 
 }
 
 /* The image as it is stored, on its own. */
-static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t index,
-                             vq_image *out)
+static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t index, vq_image *out)
 {
     vq_bytes bytes = {0};
     *out = (vq_image){0};
@@ -78,8 +77,8 @@ vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t 
                             uint8_t *scratch, const uint8_t **at)
 {
     VQ_CHECK(ctx, index >= 0 && index < vq_dataset_count(dataset), VQ_E_ARG,
-             "%s: image %lld was asked for; there are %lld", dataset->source.path,
-             (long long)index, (long long)vq_dataset_count(dataset));
+             "%s: image %lld was asked for; there are %lld", dataset->source.path, (long long)index,
+             (long long)vq_dataset_count(dataset));
     *at = is_resident(dataset) ? dataset->source.pixels + (size_t)index * dataset->image_bytes
                                : vq_cache_find(dataset->cache, (size_t)index);
     if (*at) return VQ_OK;
@@ -89,8 +88,8 @@ vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t 
     return VQ_OK;
 }
 
-vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset, int64_t index,
-                         vq_data_key key, uint8_t *out)
+vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset, int64_t index, vq_data_key key,
+                         uint8_t *out)
 {
     const uint8_t *at = NULL;
     VQ_TRY(vq_dataset_pixels(ctx, dataset, index, out, &at));
@@ -129,7 +128,8 @@ static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
 {
     const vq_data_config *config = &dataset->config;
     const vq_source *source = &dataset->source;
-    vq_image first = {.height = source->size[0], .width = source->size[1],
+    vq_image first = {.height = source->size[0],
+                      .width = source->size[1],
                       .channels = source->size[2]};
     if (!source->pixels && (config->height == 0 || config->channels == 0))
         VQ_TRY(name_image(ctx, dataset, 0, load_stored(ctx, source, 0, &first)));

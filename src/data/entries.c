@@ -154,8 +154,8 @@ static void list_folders(const vq_entries *list, size_t skip, char *to, size_t s
             snprintf(to + used, size - used, ", ...");
             return;
         }
-        used += (size_t)snprintf(to + used, size - used, "%s%.*s", used ? ", " : "", (int)length,
-                                 rest);
+        used +=
+            (size_t)snprintf(to + used, size - used, "%s%.*s", used ? ", " : "", (int)length, rest);
         last = rest;
         last_length = length;
     }
@@ -165,10 +165,8 @@ static void keep_folder(vq_context *ctx, vq_entries *list, size_t skip, const ch
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (in_folder(list->items[i].name + skip, folder))
-            list->items[kept++] = list->items[i];
-        else
-            vq_release(ctx, list->items[i].bytes);
+        if (in_folder(list->items[i].name + skip, folder)) list->items[kept++] = list->items[i];
+        else vq_release(ctx, list->items[i].bytes);
     }
     list->count = kept;
 }

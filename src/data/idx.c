@@ -81,8 +81,8 @@ static vq_status load(vq_context *ctx, const char *path, idx_array *out)
     }
     out->memory = file.data;
     VQ_TRY(parse_header(ctx, path, file.data, file.size, out, &size));
-    VQ_CHECK(ctx, file.size == size, VQ_E_FORMAT,
-             "%s has %zu bytes; its IDX header promises %zu", path, file.size, size);
+    VQ_CHECK(ctx, file.size == size, VQ_E_FORMAT, "%s has %zu bytes; its IDX header promises %zu",
+             path, file.size, size);
     out->values = file.data + (size - out->n_values);
     return VQ_OK;
 }
@@ -109,10 +109,8 @@ static bool find_labels(const char *images, char *to, size_t room)
     if (!replace_last(to, room, "idx3", "idx1")) replace_last(to, room, "idx4", "idx1");
     if (vq_path_look(to) == VQ_PATH_FILE) return true;
     const size_t length = strlen(to);
-    if (length > 3 && strcmp(to + length - 3, ".gz") == 0)
-        to[length - 3] = '\0';
-    else
-        memcpy(to + length, ".gz", 4);
+    if (length > 3 && strcmp(to + length - 3, ".gz") == 0) to[length - 3] = '\0';
+    else memcpy(to + length, ".gz", 4);
     return vq_path_look(to) == VQ_PATH_FILE;
 }
 
@@ -124,8 +122,7 @@ static vq_status set_labels(vq_context *ctx, const char *path, vq_source *source
     if (labels.rank != 1 || labels.n_values != source->entries.count)
         VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT, "%s holds %zu labels but %s holds %zu images", path,
                           labels.n_values, source->path, source->entries.count));
-    for (size_t i = 0; i < labels.n_values; i++)
-        source->entries.items[i].label = labels.values[i];
+    for (size_t i = 0; i < labels.n_values; i++) source->entries.items[i].label = labels.values[i];
 done:
     vq_release(ctx, labels.memory);
     return status;
@@ -228,8 +225,8 @@ vq_status vq_idx_folder_open(vq_context *ctx, const char *part, vq_source *sourc
                           "%s has the parts %s: say which is meant, for instance %s:train",
                           source->path, h.names, source->path));
     if (!h.file)
-        VQ_TRY_TO(vq_fail(ctx, VQ_E_ARG, "%s has no part called %s; it has %s", source->path,
-                          part, h.names));
+        VQ_TRY_TO(vq_fail(ctx, VQ_E_ARG, "%s has no part called %s; it has %s", source->path, part,
+                          h.names));
     VQ_TRY_TO(vq_path_join(ctx, source->path, h.file, &path));
     VQ_TRY_TO(open_file(ctx, path, source));
 done:

@@ -56,12 +56,9 @@ vq_status vq_image_decode(vq_context *ctx, const void *bytes, size_t size, vq_im
 {
     int orientation = 1;
     *out = (vq_image){0};
-    if (vq_png_is(bytes, size))
-        VQ_TRY(vq_png_decode(ctx, bytes, size, out, &orientation));
-    else if (vq_jpeg_is(bytes, size))
-        VQ_TRY(vq_jpeg_decode(ctx, bytes, size, out, &orientation));
-    else
-        return refuse_format(ctx, bytes, size);
+    if (vq_png_is(bytes, size)) VQ_TRY(vq_png_decode(ctx, bytes, size, out, &orientation));
+    else if (vq_jpeg_is(bytes, size)) VQ_TRY(vq_jpeg_decode(ctx, bytes, size, out, &orientation));
+    else return refuse_format(ctx, bytes, size);
     const vq_status status = vq_image_orient(ctx, orientation, out);
     if (status != VQ_OK) vq_image_clear(ctx, out);
     return status;
@@ -108,10 +105,8 @@ vq_status vq_image_set_channels(vq_context *ctx, int64_t channels, vq_image *ima
     if (channels == image->channels) return VQ_OK;
     VQ_TRY(vq_image_create(ctx, image->height, image->width, channels, &changed));
     const size_t pixels = (size_t)(image->height * image->width);
-    if (channels == 3)
-        spread_grey(image->pixels, pixels, changed.pixels);
-    else
-        mix_colour(image->pixels, pixels, changed.pixels);
+    if (channels == 3) spread_grey(image->pixels, pixels, changed.pixels);
+    else mix_colour(image->pixels, pixels, changed.pixels);
     vq_image_clear(ctx, image);
     *image = changed;
     return VQ_OK;

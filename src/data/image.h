@@ -3,8 +3,8 @@
 #ifndef VQ_DATA_IMAGE_H
 #define VQ_DATA_IMAGE_H
 
-#include <vqvae/data.h>
 #include "base/context.h"
+#include <vqvae/data.h>
 
 enum {
     VQ_IMAGE_PIXELS_MAX = 1 << 28, /* beyond it an image is refused before memory is asked for */
@@ -18,10 +18,10 @@ VQ_MUST_USE vq_status vq_image_create(vq_context *ctx, int64_t height, int64_t w
                                       int64_t channels, vq_image *out);
 
 /** Decodes one format; on success `orientation` is the EXIF value 1..8. */
-VQ_MUST_USE vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size,
-                                    vq_image *out, int *orientation);
-VQ_MUST_USE vq_status vq_jpeg_decode(vq_context *ctx, const void *bytes, size_t size,
-                                     vq_image *out, int *orientation);
+VQ_MUST_USE vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out,
+                                    int *orientation);
+VQ_MUST_USE vq_status vq_jpeg_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out,
+                                     int *orientation);
 bool vq_png_is(const void *bytes, size_t size);
 bool vq_jpeg_is(const void *bytes, size_t size);
 

@@ -37,16 +37,13 @@ static _Noreturn void escape_with(jpeg_job *job, vq_status status)
 static vq_status status_of(int code)
 {
     switch (code) {
-    case JERR_OUT_OF_MEMORY:
-        return VQ_E_NOMEM;
+    case JERR_OUT_OF_MEMORY: return VQ_E_NOMEM;
     case JERR_NO_BACKING_STORE: /* more working memory than our limit */
     case JERR_SOF_UNSUPPORTED:
     case JERR_ARITH_NOTIMPL:
     case JERR_BAD_PRECISION:
-    case JERR_CONVERSION_NOTIMPL:
-        return VQ_E_UNSUPPORTED;
-    default:
-        return VQ_E_FORMAT;
+    case JERR_CONVERSION_NOTIMPL: return VQ_E_UNSUPPORTED;
+    default: return VQ_E_FORMAT;
     }
 }
 

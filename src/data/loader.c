@@ -125,12 +125,16 @@ vq_status vq_loader_create(vq_context *ctx, const vq_dataset *dataset, vq_order_
              "are prepared ahead",
              (long long)batch, ahead, AHEAD_MAX);
     VQ_TRY_TO(VQ_NEW(ctx, 1, &loader));
-    *loader = (vq_loader){.dataset = dataset, .order = order, .order_state = order_state,
-                          .seed = seed, .batch = batch, .first_step = first_step,
+    *loader = (vq_loader){.dataset = dataset,
+                          .order = order,
+                          .order_state = order_state,
+                          .seed = seed,
+                          .batch = batch,
+                          .first_step = first_step,
                           .n_slots = (size_t)ahead + 1};
     if (!vq_mul_size((size_t)batch, dataset->image_bytes, &loader->batch_bytes))
-        VQ_TRY_TO(vq_fail(ctx, VQ_E_NOMEM, "a batch of %lld images is too large",
-                          (long long)batch));
+        VQ_TRY_TO(
+            vq_fail(ctx, VQ_E_NOMEM, "a batch of %lld images is too large", (long long)batch));
     VQ_TRY_TO(vq_alloc(ctx, loader->n_slots, loader->batch_bytes, (void **)&loader->slots));
     VQ_TRY_TO(vq_data_helper_context(ctx, &loader->ctx));
     VQ_TRY_TO(start_thread(ctx, loader));

@@ -22,13 +22,13 @@ static vq_status fail_spng(vq_context *ctx, int code)
     return vq_fail(ctx, VQ_E_FORMAT, "PNG: %s", spng_strerror(code));
 }
 
-#define SPNG_TRY_TO(call)                      \
-    do {                                       \
-        const int code_ = (call);              \
-        if (code_ != 0) {                      \
-            status = fail_spng(ctx, code_);    \
-            goto done;                         \
-        }                                      \
+#define SPNG_TRY_TO(call)                                                                          \
+    do {                                                                                           \
+        const int code_ = (call);                                                                  \
+        if (code_ != 0) {                                                                          \
+            status = fail_spng(ctx, code_);                                                        \
+            goto done;                                                                             \
+        }                                                                                          \
     } while (0)
 
 /* c over white: c*a + 1*(1-a), in 255ths, rounded. */
@@ -71,10 +71,8 @@ static vq_status decode_pixels(vq_context *ctx, spng_ctx *spng, const struct spn
     SPNG_TRY_TO(spng_decoded_image_size(spng, format, &size));
     VQ_TRY_TO(vq_alloc(ctx, size, 1, &rgba));
     SPNG_TRY_TO(spng_decode_image(spng, rgba, size, format, SPNG_DECODE_TRNS));
-    if (format == SPNG_FMT_RGBA16)
-        flatten_16(rgba, out);
-    else
-        flatten_8(rgba, out);
+    if (format == SPNG_FMT_RGBA16) flatten_16(rgba, out);
+    else flatten_8(rgba, out);
 done:
     vq_release(ctx, rgba);
     return status;
@@ -134,8 +132,7 @@ static int take_bytes(spng_ctx *spng, void *user, void *from, size_t length)
     return 0;
 }
 
-static vq_status encode_into(vq_context *ctx, spng_ctx *spng, const vq_image *image,
-                             png_sink *sink)
+static vq_status encode_into(vq_context *ctx, spng_ctx *spng, const vq_image *image, png_sink *sink)
 {
     vq_status status = VQ_OK;
     struct spng_ihdr header = {

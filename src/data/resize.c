@@ -74,8 +74,8 @@ static void scale_row(const uint8_t *row, size_t channels, const axis *columns, 
     for (size_t x = 0; x < width; x++) {
         const uint8_t *from = row + (size_t)columns->first[x] * channels;
         for (size_t c = 0; c < channels; c++)
-            *to++ = weigh(from + c, channels, columns->weights + x * columns->taps,
-                          columns->count[x]);
+            *to++ =
+                weigh(from + c, channels, columns->weights + x * columns->taps, columns->count[x]);
     }
 }
 
@@ -102,8 +102,8 @@ vq_status vq_resize(vq_context *ctx, const vq_image *from, vq_window window, uin
     const int64_t n_rows = rows.first[height - 1] + rows.count[height - 1] - first;
     VQ_TRY_TO(vq_alloc(ctx, (size_t)n_rows, row_size, (void **)&between));
     for (int64_t y = 0; y < n_rows; y++)
-        scale_row(from->pixels + (size_t)((first + y) * from->width) * channels, channels,
-                  &columns, width, between + (size_t)y * row_size);
+        scale_row(from->pixels + (size_t)((first + y) * from->width) * channels, channels, &columns,
+                  width, between + (size_t)y * row_size);
     scale_columns(between, row_size, &rows, first, height, out);
 done:
     vq_release(ctx, between);
@@ -123,8 +123,7 @@ vq_window vq_window_cover(const vq_image *from, int64_t height, int64_t width)
     vq_window w = {.full_height = height, .full_width = width, .height = height, .width = width};
     if (width * from->height >= height * from->width)
         w.full_height = scaled(from->height, width, from->width, height);
-    else
-        w.full_width = scaled(from->width, height, from->height, width);
+    else w.full_width = scaled(from->width, height, from->height, width);
     w.top = (w.full_height - height) / 2;
     w.left = (w.full_width - width) / 2;
     return w;

@@ -44,20 +44,18 @@ static vq_status open_file(vq_context *ctx, const char *part, vq_source *source)
     size_t size = 0;
     VQ_TRY(peek(ctx, source->path, header, &size));
     if (vq_tar_is(header, size)) return vq_tar_open(ctx, part, source);
-    open_plain *open = NULL;
-    if (vq_idx_is(header, size)) open = vq_idx_open;
-    if (vq_npy_is(header, size)) open = vq_npy_open;
-    if (vq_png_is(header, size) || vq_jpeg_is(header, size)) open = vq_single_open;
-    VQ_CHECK(ctx, open, VQ_E_FORMAT,
+    open_plain *opener = NULL;
+    if (vq_idx_is(header, size)) opener = vq_idx_open;
+    if (vq_npy_is(header, size)) opener = vq_npy_open;
+    if (vq_png_is(header, size) || vq_jpeg_is(header, size)) opener = vq_single_open;
+    VQ_CHECK(ctx, opener, VQ_E_FORMAT,
              "%s is neither a .tar of images, an IDX file, an .npy array nor a PNG or JPEG image",
              source->path);
-    VQ_CHECK(ctx, !part, VQ_E_ARG, "%s has no parts, so :%s cannot be chosen", source->path,
-             part);
-    return open(ctx, source);
+    VQ_CHECK(ctx, !part, VQ_E_ARG, "%s has no parts, so :%s cannot be chosen", source->path, part);
+    return opener(ctx, source);
 }
 
-static vq_status open_kind(vq_context *ctx, vq_path_kind kind, const char *part,
-                           vq_source *source)
+static vq_status open_kind(vq_context *ctx, vq_path_kind kind, const char *part, vq_source *source)
 {
     bool is_idx = false;
     if (kind == VQ_PATH_FILE) return open_file(ctx, part, source);

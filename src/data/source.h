@@ -4,6 +4,7 @@
 #define VQ_DATA_SOURCE_H
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "data/entries.h"
 #include "data/image.h"
 
@@ -46,17 +47,5 @@ VQ_MUST_USE vq_status vq_idx_folder_open(vq_context *ctx, const char *part, vq_s
 bool vq_idx_is(const unsigned char *bytes, size_t size);
 bool vq_tar_is(const unsigned char *bytes, size_t size);
 bool vq_npy_is(const unsigned char *bytes, size_t size);
-
-typedef enum vq_path_kind { VQ_PATH_NONE, VQ_PATH_FILE, VQ_PATH_FOLDER } vq_path_kind;
-vq_path_kind vq_path_look(const char *path);
-
-/** Called for each file and folder in a folder, in no order. "." and ".." are left out. */
-typedef vq_status vq_folder_visit(vq_context *ctx, void *user, const char *name);
-VQ_MUST_USE vq_status vq_folder_walk(vq_context *ctx, const char *path, vq_folder_visit *visit,
-                                     void *user);
-
-/** "folder/name" in the context's memory. */
-VQ_MUST_USE vq_status vq_path_join(vq_context *ctx, const char *folder, const char *name,
-                                   char **out);
 
 #endif

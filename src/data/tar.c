@@ -25,8 +25,7 @@ bool vq_tar_is(const unsigned char *bytes, size_t size)
     unsigned sum = 0, stored = 0;
     if (size < BLOCK || bytes[0] == '\0') return false;
     /* The header's sum, with its own field read as spaces, stands there in octal. */
-    for (size_t i = 0; i < BLOCK; i++)
-        sum += i >= SUM_AT && i < SUM_AT + SUM_SIZE ? ' ' : bytes[i];
+    for (size_t i = 0; i < BLOCK; i++) sum += i >= SUM_AT && i < SUM_AT + SUM_SIZE ? ' ' : bytes[i];
     for (size_t i = SUM_AT; i < SUM_AT + SUM_SIZE; i++)
         if (bytes[i] >= '0' && bytes[i] <= '7') stored = stored * 8 + (bytes[i] - (unsigned)'0');
     return stored == sum;
@@ -80,8 +79,8 @@ static vq_status index_image(vq_context *ctx, struct archive *archive, struct ar
     la_int64_t block_at = 0;
     const la_int64_t size = archive_entry_size(found);
     VQ_CHECK(ctx, size > 0 && (uint64_t)size <= VQ_IMAGE_BYTES_MAX, VQ_E_FORMAT,
-             "tar: %s has %lld bytes; an image has between 1 and %zu", entry->name,
-             (long long)size, VQ_IMAGE_BYTES_MAX);
+             "tar: %s has %lld bytes; an image has between 1 and %zu", entry->name, (long long)size,
+             VQ_IMAGE_BYTES_MAX);
     entry->size = (uint64_t)size;
     if (packed || archive_entry_sparse_count(found) > 0) return keep_bytes(ctx, archive, entry);
     const int code = archive_read_data_block(archive, &block, &length, &block_at);

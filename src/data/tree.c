@@ -34,12 +34,10 @@ static vq_status visit_name(vq_context *ctx, void *user, const char *name)
     VQ_TRY_TO(vq_path_join(ctx, w->below, name, &below));
     VQ_TRY_TO(vq_path_join(ctx, w->source->path, below, &path));
     const vq_path_kind kind = vq_path_look(path);
-    if (kind == VQ_PATH_FOLDER)
-        VQ_TRY_TO(walk_folder(ctx, w, path, below));
+    if (kind == VQ_PATH_FOLDER) VQ_TRY_TO(walk_folder(ctx, w, path, below));
     else if (kind == VQ_PATH_FILE && vq_is_image_name(name))
         VQ_TRY_TO(vq_entries_add(ctx, &w->source->entries, below, NULL));
-    else
-        w->others++;
+    else w->others++;
 done:
     vq_release(ctx, path);
     vq_release(ctx, below);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * data/folder.c -- paths and the content of folders. */
+ * base/folder.c -- looking at paths and listing folders, as POSIX has it. */
+#include "base/folder.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "data/source.h"
+#include "base/file.h"
 
 vq_path_kind vq_path_look(const char *path)
 {

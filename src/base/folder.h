@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/folder.h -- paths and the content of folders. */
+#ifndef VQ_BASE_FOLDER_H
+#define VQ_BASE_FOLDER_H
+
+#include "base/context.h"
+
+typedef enum vq_path_kind { VQ_PATH_NONE, VQ_PATH_FILE, VQ_PATH_FOLDER } vq_path_kind;
+vq_path_kind vq_path_look(const char *path);
+
+/** Called for each file and folder in a folder, in no order. "." and ".." are left out. */
+typedef vq_status vq_folder_visit(vq_context *ctx, void *user, const char *name);
+/** @return VQ_OK; VQ_E_IO (naming path and reason); what `visit` returned if not VQ_OK */
+VQ_MUST_USE vq_status vq_folder_walk(vq_context *ctx, const char *path, vq_folder_visit *visit,
+                                     void *user);
+
+/** "folder/name" in the context's memory; "name" where the folder is "". */
+VQ_MUST_USE vq_status vq_path_join(vq_context *ctx, const char *folder, const char *name,
+                                   char **out);
+
+#endif
