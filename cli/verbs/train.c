@@ -25,7 +25,7 @@ static const option options[] = {
     TRAIN(steps, 'n', "N", "", "steps to train", .low = 1, .high = INT64_C(1) << 40),
     TRAIN(epochs, 'e', "N", "", "the same as passes over the data", .low = 1, .high = 1 << 30),
     TRAIN(batch, 'b', "N", "", "images a step", .low = 1, .high = 65536),
-    TRAIN(seed, 0, "N", "", "of every random choice", .low = 0, .high = INT64_MAX),
+    TRAIN(seed, 0, "N", "", "of every random choice", .low = 0, .high = INT64_C(1) << 53),
     TRAIN(valid_every, 0, "N", "", "steps between validations; 0: only at the end", .low = 0,
           .high = INT64_C(1) << 40),
     TRAIN(save_every, 0, "N", "", "steps between saves; 0: only at the end", .low = 0,
@@ -65,8 +65,8 @@ static int compose(program *p, const train_options *o, settings *s)
     for (size_t i = 0; i < o->set.n; i++) TRY(settings_set(p, o->set.items[i], s));
     if (o->batch != OPTION_UNSET) s->train.batch = o->batch;
     if (o->seed != OPTION_UNSET) s->train.seed = (uint64_t)o->seed;
-    if (o->valid_every != OPTION_UNSET) s->train.valid_every = o->valid_every;
-    if (o->save_every != OPTION_UNSET) s->train.save_every = o->save_every;
+    if (o->valid_every > 0) s->train.valid_every = o->valid_every;
+    if (o->save_every > 0) s->train.save_every = o->save_every;
     return DONE;
 }
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/codes.h -- files of codes: an .npy of one grid or a .safetensors of several, and the
+ * index of images beside it. */
+#ifndef CLI_CODES_H
+#define CLI_CODES_H
+
+#include <vqvae/model.h>
+#include "files.h"
+
+typedef struct code_set {
+    vq_grid grids[VQ_MAX_LEVELS]; /* codes: 0 where the file does not tell K */
+    size_t n_grids;
+    int64_t images;
+    size_t per_image;       /* codes of one image over all grids */
+    uint32_t *codes;        /* images x per_image, as sessions take them; free() */
+    int64_t height, width;  /* of the images; 0: unknown */
+    uint64_t hash;          /* of the model that made them */
+    bool has_hash;
+    char arithmetic[96];    /* they were made with; "" unknown */
+} code_set;
+
+/** "f32 onednn avx512": precision, operations, instruction set. */
+void arithmetic_name(program *p, const vq_session *session, char *to, size_t size);
+/** Path of the index beside a file of codes: NAME.index.jsonl. */
+int index_path(program *p, const char *codes, char to[PATH_ROOM]);
+/** Writes .npy or .safetensors, as the path's extension says; .npy holds one grid only. */
+int codes_write(program *p, const char *path, const code_set *set);
+/** Reads either, with what the index says of it. codes_clear() it. */
+int codes_read(program *p, const char *path, code_set *set);
+void codes_clear(code_set *set);
+/** First line of an index. */
+void index_head(text *to, const code_set *set);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/verbs/decode.c -- vqvae decode: grids of codes to images. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vqvae/tensor.h>
+#include "codes.h"
+#include "facts.h"
+#include "picture.h"
+#include "verbs.h"
+
+typedef struct decode_options {
+    common_options common;
+    const char *out, *backend;
+    int64_t batch, count;
+    bool force;
+} decode_options;
+
+#define DECODE(...) OPTION(decode_options, __VA_ARGS__)
+static const option options[] = {
+    DECODE(out, 'o', "OUTPUT", NULL, "a folder for PNG files, or a file ending in .npy"),
+    DECODE(count, 'n', "N", "0", "images to decode, from the first on; 0: all", .low = 0,
+           .high = INT64_C(1) << 40),
+    DECODE(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
+    DECODE(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    DECODE(force, 'f', NULL, "", "write into a folder or over a file that exists"),
+};
+
+typedef struct decoder {
+    const decode_options *o;
+    vq_model *model;
+    vq_session *session;
+    code_set set;
+    int64_t size[3]; /* of an image: height, width, channels */
+    uint8_t *pixels; /* a batch; the whole set when an .npy is written */
+} decoder;
+
+static bool grids_fit(const decoder *d, int64_t height, int64_t width)
+{
+    vq_grid grids[VQ_MAX_LEVELS];
+    if (height < 1 || width < 1) return false;
+    const size_t n = vq_model_grids(d->model, height, width, grids);
+    if (n != d->set.n_grids) return false;
+    for (size_t i = 0; i < n; i++)
+        if (grids[i].height != d->set.grids[i].height || grids[i].width != d->set.grids[i].width)
+            return false;
+    return true;
+}
+
+/* The size of the images: from the index, as trained, or the largest that the grid covers. */
+static int find_size(program *p, decoder *d)
+{
+    const vq_model_config *trained = vq_model_configuration(d->model);
+    const vq_grid *grid = &d->set.grids[0];
+    const int64_t stride = trained->level[0].stride;
+    const int64_t tries[][2] = {{d->set.height, d->set.width},
+                                {trained->height, trained->width},
+                                {grid->height * stride, grid->width * stride}};
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        if (!grids_fit(d, tries[i][0], tries[i][1])) continue;
+        d->size[0] = tries[i][0];
+        d->size[1] = tries[i][1];
+        d->size[2] = trained->channels;
+        return DONE;
+    }
+    return fail(p, BAD_INPUT,
+                "%zu grid(s), the first of %" PRId64 "x%" PRId64 ", are not what this model makes",
+                d->set.n_grids, grid->height, grid->width);
+}
+
+static void compare_origin(program *p, const decoder *d)
+{
+    char now[sizeof d->set.arithmetic];
+    arithmetic_name(p, d->session, now, sizeof now);
+    if (d->set.has_hash && d->set.hash != vq_model_hash(d->model))
+        warn(p, "the codes were made by the model %016" PRIx64 ", this one is %016" PRIx64,
+             d->set.hash, vq_model_hash(d->model));
+    else if (!d->set.has_hash)
+        say(p, "nothing beside the codes says which model made them");
+    else if (d->set.arithmetic[0] && strcmp(now, d->set.arithmetic) != 0)
+        say(p, "the codes were made with \"%s\", this is \"%s\"", d->set.arithmetic, now);
+}
+
+static int write_images(program *p, const decoder *d, int64_t first, int64_t count)
+{
+    const int64_t bytes = d->size[0] * d->size[1] * d->size[2];
+    for (int64_t i = 0; i < count; i++) {
+        char path[PATH_ROOM];
+        TRY(path_format(p, path, "%s/%06" PRId64 ".png", d->o->out, first + i));
+        TRY(output_check(p, path, d->o->force));
+        const vq_image image = {d->size[0], d->size[1], d->size[2], d->pixels + i * bytes};
+        TRY(picture_save(p, path, &image));
+    }
+    return DONE;
+}
+
+static int write_npy(program *p, const decoder *d)
+{
+    char name[] = "";
+    const vq_array array = {
+        .name = name,
+        .dtype = VQ_U8,
+        .shape = {4, {d->set.images, d->size[0], d->size[1], d->size[2]}},
+        .data = d->pixels,
+    };
+    return lib_writing(p, vq_npy_save(p->ctx, d->o->out, &array));
+}
+
+static int decode_all(program *p, decoder *d, bool npy)
+{
+    const size_t bytes = (size_t)(d->size[0] * d->size[1] * d->size[2]);
+    void *memory = NULL;
+    TRY(allocate(p, (size_t)(npy ? d->set.images : d->o->batch), bytes, &memory));
+    d->pixels = memory;
+    for (int64_t at = 0; at < d->set.images; at += d->o->batch) {
+        const int64_t left = d->set.images - at;
+        const int64_t count = left < d->o->batch ? left : d->o->batch;
+        uint8_t *to = d->pixels + (npy ? (size_t)at * bytes : 0);
+        const uint32_t *codes = d->set.codes + (size_t)at * d->set.per_image;
+        TRY(lib(p, vq_session_decode(d->session, count, codes, to)));
+        if (!npy) TRY(write_images(p, d, at, count));
+    }
+    return npy ? write_npy(p, d) : DONE;
+}
+
+static int prepare(program *p, decoder *d, char **operands)
+{
+    TRY(lib(p, vq_model_load(p->ctx, operands[0], &d->model)));
+    TRY(codes_read(p, operands[1], &d->set));
+    if (d->o->count > 0 && d->o->count < d->set.images) d->set.images = d->o->count;
+    TRY(find_size(p, d));
+    const vq_session_config config = {.batch = d->o->batch, .height = d->size[0],
+                                      .width = d->size[1], .backend = d->o->backend};
+    TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
+    compare_origin(p, d);
+    return DONE;
+}
+
+static int run(program *p, const void *parsed, int n, char **operands)
+{
+    const decode_options *o = parsed;
+    const bool npy = path_has_extension(o->out, ".npy");
+    decoder d = {.o = o};
+    int code;
+    (void)n;
+    if (npy) TRY(output_check(p, o->out, o->force));
+    TRY_TO(prepare(p, &d, operands));
+    if (!npy) TRY_TO(folder_make(p, o->out));
+    TRY_TO(decode_all(p, &d, npy));
+    TRY_TO(facts_print(p, json_pack("{s:s, s:I, s:o}", "output", o->out, "images",
+                                    (json_int_t)d.set.images, "image", fact_list(d.size, 3))));
+done:
+    free(d.pixels);
+    codes_clear(&d.set);
+    vq_session_destroy(d.session);
+    vq_model_destroy(p->ctx, d.model);
+    return code;
+}
+
+const verb verb_decode = {
+    .name = "decode",
+    .summary = "turn codes back into images",
+    .operands = "MODEL CODES -o OUTPUT",
+    .min_operands = 2,
+    .max_operands = 2,
+    .about =
+        "CODES is what `vqvae encode` wrote, or any .npy of whole numbers of the same shape. The\n"
+        "images become PNG files 000000.png, 000001.png ... in a folder, or one .npy of bytes.\n"
+        "Codes made by another model are decoded all the same, with a warning.",
+    .examples = "vqvae decode run codes.npy -o first --count 16\n"
+                "vqvae decode run codes.npy -o images.npy",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .options_size = sizeof(decode_options),
+    .run = run,
+};

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/verbs/inspect.c -- vqvae inspect: what a file is and what it holds. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vqvae/tensor.h>
+#include "codes.h"
+#include "facts.h"
+#include "run/folder.h"
+#include "verbs.h"
+#include "walk.h"
+
+typedef struct inspect_options {
+    common_options common;
+    const char *backend;
+    bool plan;
+    int64_t batch, height, width;
+} inspect_options;
+
+#define INSPECT(...) OPTION(inspect_options, __VA_ARGS__)
+static const option options[] = {
+    INSPECT(plan, 0, NULL, "", "of a model: its operations as prepared, with their bytes"),
+    INSPECT(batch, 'b', "N", "1", "images at a time for --plan", .low = 1, .high = 65536),
+    INSPECT(height, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0,
+            .high = 65536),
+    INSPECT(width, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0,
+            .high = 65536),
+    INSPECT(backend, 0, "NAME", "auto", "whose operations", .choices = "auto|portable|onednn"),
+};
+
+/* ---- models --------------------------------------------------------------------------- */
+
+static json_t *grid_rows(const vq_grid *grids, size_t n)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(
+            rows, json_pack("{s:s, s:I, s:I, s:I}", "grid", grids[i].name, "height",
+                            (json_int_t)grids[i].height, "width", (json_int_t)grids[i].width,
+                            "codes", (json_int_t)grids[i].codes));
+    return rows;
+}
+
+static json_t *config_json(program *p, const vq_model *model)
+{
+    char *json = NULL;
+    if (vq_model_config_write(p->ctx, vq_model_configuration(model), &json) != VQ_OK) return NULL;
+    json_t *object = json_loads(json, 0, NULL);
+    vq_text_free(p->ctx, json);
+    return object;
+}
+
+static int model_facts(program *p, const char *path)
+{
+    vq_model *model = NULL;
+    vq_grid grids[VQ_MAX_LEVELS];
+    TRY(lib(p, vq_model_load(p->ctx, path, &model)));
+    const vq_model_config *config = vq_model_configuration(model);
+    const int64_t size[] = {config->height, config->width, config->channels};
+    const size_t n = vq_model_grids(model, config->height, config->width, grids);
+    json_t *facts = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "file", path, "kind",
+                              "model", "image", fact_list(size, 3), "parameters",
+                              (json_int_t)vq_model_parameters(model), "variance",
+                              fact_number(vq_model_variance(model)), "hash",
+                              fact_hash(vq_model_hash(model)), "grids", grid_rows(grids, n),
+                              "settings", config_json(p, model));
+    vq_model_destroy(p->ctx, model);
+    return facts_print(p, facts);
+}
+
+static json_t *plan_rows(const vq_session *session)
+{
+    json_t *rows = json_array();
+    vq_plan_line line;
+    for (size_t i = 0; vq_session_plan(session, i, &line); i++) {
+        size_t rank = 4;
+        while (rank > 0 && line.shape[rank - 1] == 0) rank--;
+        (void)json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:s?, s:o, s:I}", "node", line.node, "operation",
+                            line.operation, "implementation", line.implementation, "shape",
+                            fact_list(line.shape, rank), "bytes", (json_int_t)line.bytes));
+    }
+    return rows;
+}
+
+static int plan_facts(program *p, const inspect_options *o, const char *path)
+{
+    vq_model *model = NULL;
+    vq_session *session = NULL;
+    int code;
+    TRY(lib(p, vq_model_load(p->ctx, path, &model)));
+    const vq_model_config *config = vq_model_configuration(model);
+    const vq_session_config wanted = {.batch = o->batch,
+                                      .height = o->height ? o->height : config->height,
+                                      .width = o->width ? o->width : config->width,
+                                      .backend = o->backend};
+    TRY_TO(lib(p, vq_session_create(p->ctx, model, &wanted, &session)));
+    const int64_t input[] = {wanted.batch, wanted.height, wanted.width, config->channels};
+    TRY_TO(facts_print(p, json_pack("{s:o, s:s, s:I, s:o}", "input", fact_list(input, 4),
+                                    "instructions", vq_context_cpu(p->ctx), "buffer_bytes",
+                                    (json_int_t)vq_session_bytes(session), "plan",
+                                    plan_rows(session))));
+done:
+    vq_session_destroy(session);
+    vq_model_destroy(p->ctx, model);
+    return code;
+}
+
+/* ---- archives --------------------------------------------------------------------------- */
+
+/* A metadata value, as JSON where it is. */
+static json_t *meta_value(const char *value)
+{
+    json_t *object = json_loads(value, 0, NULL);
+    return object ? object : json_string(value);
+}
+
+static json_t *tensor_rows(const vq_archive *archive)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < archive->n_arrays; i++) {
+        const vq_array *a = &archive->arrays[i];
+        (void)json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:o}", "tensor", a->name, "type", vq_dtype_name(a->dtype),
+                            "shape", fact_list(a->shape.dim, (size_t)a->shape.rank)));
+    }
+    return rows;
+}
+
+static int archive_facts(program *p, const char *path, const char *kind, const vq_archive *archive)
+{
+    json_t *meta = json_object();
+    for (size_t i = 0; i < archive->n_keys; i++)
+        if (strcmp(archive->keys[i], "vqvae.xxh3") != 0) /* a hash for each tensor: long */
+            (void)json_object_set_new(meta, archive->keys[i], meta_value(archive->values[i]));
+    return facts_print(p, json_pack("{s:s, s:s, s:o, s:o}", "file", path, "kind", kind, "metadata",
+                                    meta, "tensors", tensor_rows(archive)));
+}
+
+static int code_facts(program *p, const char *path)
+{
+    code_set set;
+    uint32_t largest = 0;
+    TRY(codes_read(p, path, &set));
+    for (size_t i = 0; i < (size_t)set.images * set.per_image; i++)
+        if (set.codes[i] > largest) largest = set.codes[i];
+    json_t *rows = grid_rows(set.grids, set.n_grids);
+    for (size_t i = 0; i < set.n_grids; i++) (void)json_object_del(json_array_get(rows, i), "codes");
+    json_t *facts = json_pack(
+        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "file", path, "kind", "codes", "images",
+        (json_int_t)set.images, "largest_code", (json_int_t)largest, "model_hash",
+        set.has_hash ? fact_hash(set.hash) : json_null(), "arithmetic",
+        set.arithmetic[0] ? json_string(set.arithmetic) : json_null(), "grids", rows);
+    codes_clear(&set);
+    return facts_print(p, facts);
+}
+
+static int safetensors_facts(program *p, const char *path)
+{
+    vq_archive archive = {0};
+    int code;
+    TRY(lib(p, vq_safetensors_load(p->ctx, path, &archive)));
+    const char *kind = vq_archive_meta(&archive, "vqvae.kind");
+    if (kind && strcmp(kind, "codes") == 0) code = code_facts(p, path);
+    else if (vq_archive_meta(&archive, "vqvae.step"))
+        code = archive_facts(p, path, "training state", &archive);
+    else if (vq_archive_meta(&archive, "vqvae.config")) code = model_facts(p, path);
+    else code = archive_facts(p, path, "tensors", &archive);
+    vq_archive_clear(p->ctx, &archive);
+    return code;
+}
+
+static int npy_facts(program *p, const char *path)
+{
+    vq_array a = {0};
+    TRY(lib(p, vq_npy_load(p->ctx, path, &a)));
+    const bool codes = a.shape.rank == 3 && (a.dtype == VQ_U8 || a.dtype == VQ_U16 ||
+                                             a.dtype == VQ_U32);
+    char index[PATH_ROOM];
+    json_t *facts = json_pack("{s:s, s:s, s:s, s:o}", "file", path, "kind", "array", "type",
+                              vq_dtype_name(a.dtype), "shape",
+                              fact_list(a.shape.dim, (size_t)a.shape.rank));
+    vq_array_clear(p->ctx, &a);
+    /* Images and codes may have one shape; what encode wrote has its index beside it. */
+    if (codes && index_path(p, path, index) == DONE && path_exists(index)) {
+        json_decref(facts);
+        return code_facts(p, path);
+    }
+    return facts_print(p, facts);
+}
+
+/* ---- the rest -------------------------------------------------------------------------- */
+
+static int lines_facts(program *p, const char *path)
+{
+    text whole = {0};
+    json_t *first = NULL, *last = NULL, *object;
+    int64_t lines = 0;
+    int code;
+    TRY_TO(file_read(p, path, &whole));
+    for (const char *line = whole.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        object = json_loadb(line, (size_t)(end - line), 0, NULL);
+        if (!object)
+            TRY_TO(fail(p, BAD_INPUT, "%s: line %" PRId64 " is not valid JSON", path, lines + 1));
+        if (lines++ == 0) first = json_incref(object);
+        json_decref(last);
+        last = object;
+    }
+    const bool index = json_object_get(first, "model_hash") != NULL;
+    const bool metrics = json_object_get(first, "step") != NULL;
+    TRY_TO(facts_print(
+        p, json_pack("{s:s, s:s, s:I, s:O?, s:O?}", "file", path, "kind",
+                     index ? "index of codes" : metrics ? "metrics of a training" : "lines of JSON",
+                     "lines", (json_int_t)lines, "first", index ? first : NULL, "last", last)));
+done:
+    json_decref(first);
+    json_decref(last);
+    free(whole.data);
+    return code;
+}
+
+static json_t *last_metrics(program *p, const char *path)
+{
+    text whole = {0};
+    json_t *last = NULL;
+    if (path_exists(path) && file_read(p, path, &whole) == DONE)
+        for (const char *line = whole.data, *end; (end = strchr(line, '\n')) != NULL;
+             line = end + 1) {
+            json_decref(last);
+            last = json_loadb(line, (size_t)(end - line), 0, NULL);
+        }
+    free(whole.data);
+    return last ? last : json_null();
+}
+
+static int run_facts(program *p, const run_folder *folder)
+{
+    json_t *config = NULL;
+    TRY(json_file(p, folder->config, &config));
+    return facts_print(p, json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o}", "folder", folder->root,
+                                    "kind", "run", "has_state", path_exists(folder->state),
+                                    "has_model", path_exists(folder->model), "has_best",
+                                    path_exists(folder->best), "last",
+                                    last_metrics(p, folder->metrics), "config", config));
+}
+
+static int settings_facts(program *p, const char *path)
+{
+    json_t *object = NULL;
+    TRY(json_file(p, path, &object));
+    return facts_print(
+        p, json_pack("{s:s, s:s, s:o}", "file", path, "kind", "settings", "holds", object));
+}
+
+static int data_facts(program *p, const char *path)
+{
+    vq_data_config config;
+    vq_dataset *data = NULL;
+    int64_t size[3];
+    vq_data_config_default(&config);
+    config.cache_mb = 0;
+    TRY(lib(p, vq_dataset_open(p->ctx, path, &config, &data)));
+    vq_dataset_size(data, size);
+    json_t *classes = json_array();
+    const char *name;
+    for (int64_t i = 0; (name = vq_dataset_class(data, i)) != NULL; i++)
+        (void)json_array_append_new(classes, json_string(name));
+    json_t *facts = json_pack("{s:s, s:s, s:I, s:o, s:I, s:s}", "file", path, "kind", "images",
+                              "images", (json_int_t)vq_dataset_count(data), "first_image",
+                              fact_list(size, 3), "classes", (json_int_t)json_array_size(classes),
+                              "first_name", vq_dataset_name(data, 0));
+    if (facts && p->json) (void)json_object_set(facts, "class_names", classes);
+    json_decref(classes);
+    vq_dataset_close(p->ctx, data);
+    return facts_print(p, facts);
+}
+
+static int run(program *p, const void *parsed, int n, char **operands)
+{
+    const inspect_options *o = parsed;
+    const char *path = operands[0];
+    run_folder folder;
+    (void)n;
+    if (o->plan) return plan_facts(p, o, path);
+    TRY(run_folder_name(p, path, &folder));
+    if (path_is_folder(path) && path_exists(folder.config)) return run_facts(p, &folder);
+    if (path_has_extension(path, ".safetensors")) return safetensors_facts(p, path);
+    if (path_has_extension(path, ".npy")) return npy_facts(p, path);
+    if (path_has_extension(path, ".jsonl")) return lines_facts(p, path);
+    if (path_has_extension(path, ".json")) return settings_facts(p, path);
+    return data_facts(p, path);
+}
+
+const verb verb_inspect = {
+    .name = "inspect",
+    .summary = "say what a file is and what it holds",
+    .operands = "FILE",
+    .min_operands = 1,
+    .max_operands = 1,
+    .about = "FILE is anything that the program writes or reads: a model, a training state, codes, an\n"
+             "index, metrics, settings, a run folder, a dataset, an image.",
+    .examples = "vqvae inspect run\n"
+                "vqvae inspect run/state.safetensors\n"
+                "vqvae inspect run --plan --batch 64\n"
+                "vqvae inspect /usr/share/datasets/fashion-mnist:t10k",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .options_size = sizeof(inspect_options),
+    .run = run,
+};
