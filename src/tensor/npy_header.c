@@ -114,7 +114,8 @@ static vq_status read_extent(scanner *s, int64_t *extent)
         VQ_CHECK(s->ctx, *extent <= VQ_MAX_EXTENT, VQ_E_FORMAT,
                  "an extent in the .npy header is larger than 2^48");
     }
-    VQ_CHECK(s->ctx, s->at > first, VQ_E_FORMAT,
+    const bool padded = s->at - first > 1 && *first == '0'; /* not a number in Python 3 */
+    VQ_CHECK(s->ctx, s->at > first && !padded, VQ_E_FORMAT,
              "the shape in the .npy header is not a tuple of whole numbers from 0");
     if (s->at < s->end && *s->at == 'L') s->at++; /* Python 2's long numbers */
     return VQ_OK;
