@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's model as users of PyTorch train it: the peer of every benchmark here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
+sys.path.insert(0, os.path.join(ROOT, "examples"))
+from load_in_pytorch import Decoder, Encoder  # noqa: E402
+
+
+def program():
+    """The program that was built: $VQVAE, or the release build."""
+    return os.environ.get("VQVAE", os.path.join(ROOT, "build", "release", "vqvae"))
+
+
+def preset(name):
+    """Every setting of a preset, so that both sides run the very same configuration."""
+    return json.loads(subprocess.check_output([program(), "presets", name]))
+
+
+class EmaQuantizer(nn.Module):
+    """Moving averages by products with one-hot rows, as vq-vae-2-pytorch (start `zero`) and
+    sonnet (`debias`) have them; `one` starts from counts of one."""
+
+    def __init__(self, codes, dim, start="zero", decay=0.99, epsilon=1e-5):
+        super().__init__()
+        self.start, self.decay, self.epsilon = start, decay, epsilon
+        codebook = torch.randn(codes, dim)
+        if start != "zero":
+            codebook = (torch.rand(codes, dim) * 2 - 1) * (3 / dim) ** 0.5
+        self.register_buffer("codebook", codebook)
+        self.register_buffer("counts", torch.full((codes,), 1.0 if start == "one" else 0.0))
+        self.register_buffer("sums", torch.zeros(codes, dim) if start == "debias"
+                             else codebook.clone())
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, z):  # N,h,w,D
+        rows = z.flatten(0, 2)
+        distance = (rows.square().sum(1, keepdim=True) - 2 * rows @ self.codebook.t()
+                    + self.codebook.square().sum(1))
+        codes = distance.argmin(1)
+        hot = F.one_hot(codes, len(self.codebook)).to(rows.dtype)
+        q = F.embedding(codes, self.codebook).view(z.shape)
+        if self.training:
+            self.update(rows.detach(), hot)
+        commitment = (q.detach() - z).square().mean()
+        share = hot.mean(0)
+        perplexity = torch.exp(-(share * (share + 1e-10).log()).sum())
+        return z + (q - z).detach(), commitment, perplexity, codes
+
+    @torch.no_grad()
+    def update(self, rows, hot):
+        self.steps += 1
+        self.counts.mul_(self.decay).add_(hot.sum(0), alpha=1 - self.decay)
+        self.sums.mul_(self.decay).add_(hot.t() @ rows, alpha=1 - self.decay)
+        scale = 1 - self.decay**self.steps if self.start == "debias" else 1.0
+        counts = self.counts / scale
+        total = counts.sum()
+        smooth = (counts + self.epsilon) / (total + len(counts) * self.epsilon) * total
+        self.codebook.copy_(self.sums / scale / smooth[:, None])
+
+
+class Peer(nn.Module):
+    def __init__(self, config, channels, start):
+        super().__init__()
+        level = config["level"][0]
+        self.encoder = Encoder(level, channels)
+        self.quantizer = EmaQuantizer(level["k"], level["d"], start, config["decay"],
+                                      config["epsilon"])
+        self.decoder = Decoder(level, channels)
+        self.weight = config["commitment"]
+
+    def forward(self, x):
+        z = self.encoder(x).permute(0, 2, 3, 1)
+        q, commitment, perplexity, codes = self.quantizer(z)
+        return self.decoder(q.permute(0, 3, 1, 2)), commitment, perplexity, codes
+
+    def losses(self, x, reconstruction, commitment, variance):
+        mse = F.mse_loss(reconstruction, x)
+        return mse / variance + self.weight * commitment, mse
+
+
+def environment(threads):
+    """Both sides are alive at once but work in turn: nobody's idle threads may spin."""
+    return os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive",
+                         "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0"}
