@@ -112,6 +112,7 @@ typedef struct png_sink {
     vq_context *ctx;
     unsigned char *bytes;
     size_t size, room;
+    bool out_of_memory; /* libspng knows only that writing failed */
 } png_sink;
 
 static int take_bytes(spng_ctx *spng, void *user, void *from, size_t length)
@@ -121,7 +122,8 @@ static int take_bytes(spng_ctx *spng, void *user, void *from, size_t length)
     if (length > sink->room - sink->size) {
         const size_t room = 2 * (sink->room + length);
         unsigned char *bytes = NULL;
-        if (VQ_NEW(sink->ctx, room, &bytes) != VQ_OK) return SPNG_IO_ERROR;
+        sink->out_of_memory = VQ_NEW(sink->ctx, room, &bytes) != VQ_OK;
+        if (sink->out_of_memory) return SPNG_IO_ERROR;
         if (sink->size) memcpy(bytes, sink->bytes, sink->size);
         vq_release(sink->ctx, sink->bytes);
         sink->bytes = bytes;
@@ -167,8 +169,9 @@ vq_status vq_image_encode_png(vq_context *ctx, const vq_image *image, unsigned c
              (long long)image->width, (long long)image->height);
     spng_ctx *spng = spng_ctx_new(SPNG_CTX_ENCODER);
     VQ_CHECK(ctx, spng, VQ_E_NOMEM, "PNG: out of memory");
-    const vq_status status = encode_into(ctx, spng, image, &sink);
+    vq_status status = encode_into(ctx, spng, image, &sink);
     spng_ctx_free(spng);
+    if (sink.out_of_memory) status = fail_spng(ctx, SPNG_EMEM);
     if (status != VQ_OK) {
         vq_release(ctx, sink.bytes);
         return status;
