@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/context.c -- contexts: made, asked, destroyed; the sentence of the last error; the log. */
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include "base/context.h"
 #include "base/cpu.h"
 #include "base/platform.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { MAX_THREADS = 1024 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/cpu.c -- instruction sets, asked of the compiler's run-time library, which also asks
  * whether the operating system keeps the wide registers. */
-#include <string.h>
 #include "base/cpu.h"
+#include <string.h>
 
 uint32_t vq_cpu_detect(void)
 {

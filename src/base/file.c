@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/file.c -- reading files, through the context's hooks. */
 #define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
+#include "base/platform.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "base/file.h"
-#include "base/platform.h"
 
 enum { WORDS = 128, FIRST_SIZE = 65536 };
 
@@ -92,8 +92,7 @@ vq_status vq_file_read_at(vq_context *ctx, const char *path, int fd, uint64_t of
     size_t left = size;
     while (left > 0) {
         const uint64_t at = offset + (size - left);
-        const long long got =
-            ctx->files.read_at(ctx->files.user, fd, next, left, (long long)at);
+        const long long got = ctx->files.read_at(ctx->files.user, fd, next, left, (long long)at);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return vq_file_failed(ctx, path, "be read");
         VQ_CHECK(ctx, got > 0, VQ_E_FORMAT, "%s: the file ends at byte %ju, %zu bytes too early",

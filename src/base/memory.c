@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/memory.c -- memory through the context's allocator, and arenas. */
-#include <string.h>
 #include "base/context.h"
+#include <string.h>
 
 bool vq_mul_size(size_t a, size_t b, size_t *product)
 {

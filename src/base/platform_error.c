@@ -4,9 +4,9 @@
  * On its own because strerror_r has two forms, and the one of POSIX must be asked for. */
 #undef _GNU_SOURCE
 #define _POSIX_C_SOURCE 200809L
+#include "base/platform.h"
 #include <stdio.h>
 #include <string.h>
-#include "base/platform.h"
 
 const char *vq_platform_error(int code, char *to, size_t size)
 {

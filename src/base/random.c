@@ -7,8 +7,8 @@
  *   word 2  low half of the step
  *   word 3  next 24 bits of the step, and the purpose in the top 8
  * so streams differ unless steps reach 2^56, and each holds 2^34 words. */
-#include <math.h>
 #include "base/random.h"
+#include <math.h>
 
 enum {
     ROUNDS = 10,

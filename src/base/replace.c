@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/replace.c -- files replaced whole: written beside their place, synced, renamed. */
 #define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/file.h"
 
 enum { SUFFIX = 48, ATTEMPTS = 1000, PIECE = 1 << 30 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings.c -- defaults, ranges and listings of configurations described by tables. */
 #include "base/settings.h"
+#include "base/settings_field.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/settings_field.h"
 
 enum { WORDS = 128 };
 
@@ -46,10 +46,8 @@ const char *vq_settings_choice(const vq_field *field, int index, char *to, size_
 
 static void range_words(const vq_field *field, char *to, size_t size)
 {
-    if (isinf(field->high))
-        snprintf(to, size, "%.15g or more", field->low);
-    else
-        snprintf(to, size, "%.15g to %.15g", field->low, field->high);
+    if (isinf(field->high)) snprintf(to, size, "%.15g or more", field->low);
+    else snprintf(to, size, "%.15g to %.15g", field->low, field->high);
 }
 
 static vq_status out_of_range(vq_context *ctx, const char *where, const vq_field *field,
@@ -64,15 +62,12 @@ static vq_status check_number(vq_context *ctx, const char *where, const vq_field
                               const void *config)
 {
     const bool whole = field->type == VQ_FIELD_INT;
-    const double value =
-        whole ? (double)vq_field_int(field, config) : vq_field_real(field, config);
+    const double value = whole ? (double)vq_field_int(field, config) : vq_field_real(field, config);
     /* Written so that NaN fails. */
     if (isfinite(value) && value >= field->low && value <= field->high) return VQ_OK;
     char met[WORDS];
-    if (whole)
-        snprintf(met, sizeof met, "%" PRId64, vq_field_int(field, config));
-    else
-        snprintf(met, sizeof met, "%.15g", value);
+    if (whole) snprintf(met, sizeof met, "%" PRId64, vq_field_int(field, config));
+    else snprintf(met, sizeof met, "%.15g", value);
     return out_of_range(ctx, where, field, met);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings_field.c -- fields found by name, loaded from their struct and stored to it. */
+#include "base/settings_field.h"
 #include <stdio.h>
 #include <string.h>
-#include "base/settings_field.h"
 
 enum { NAME_MAX_LENGTH = 64 };
 

@@ -4,8 +4,8 @@
 #ifndef VQ_BASE_SETTINGS_FIELD_H
 #define VQ_BASE_SETTINGS_FIELD_H
 
-#include <jansson.h>
 #include "base/settings.h"
+#include <jansson.h>
 
 enum { VQ_WHERE_SIZE = 256 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings_json.c -- configurations read from JSON text. Every change is made to a copy,
  * so a refused text leaves the configuration as it was. */
+#include "base/settings_field.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/settings_field.h"
 
 enum { WORDS = 96 };
 
@@ -16,9 +16,7 @@ static const char *met_words(const json_t *value, char *to, size_t size)
         to[length] = '\0';
         return to;
     }
-    return json_is_object(value)  ? "an object"
-           : json_is_array(value) ? "a list"
-                                  : "a long text";
+    return json_is_object(value) ? "an object" : json_is_array(value) ? "a list" : "a long text";
 }
 
 static vq_status wrong_type(vq_context *ctx, const char *where, const json_t *value,
@@ -35,8 +33,7 @@ static vq_status read_object(vq_context *ctx, const vq_table *table, const char 
     const char *name;
     json_t *value;
     if (!json_is_object(object)) return wrong_type(ctx, section, object, "an object");
-    json_object_foreach(object, name, value)
-    {
+    json_object_foreach (object, name, value) {
         char where[VQ_WHERE_SIZE];
         vq_where_join(where, section, name, strlen(name));
         const vq_field *field = vq_field_named(table, name, strlen(name));
@@ -66,8 +63,8 @@ static vq_status assign_group(vq_context *ctx, const char *where, const vq_field
     return VQ_OK;
 }
 
-vq_status vq_field_assign(vq_context *ctx, const char *where, const vq_field *field,
-                          json_t *value, void *config)
+vq_status vq_field_assign(vq_context *ctx, const char *where, const vq_field *field, json_t *value,
+                          void *config)
 {
     switch (field->type) {
     case VQ_FIELD_INT:

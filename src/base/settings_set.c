@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings_set.c -- one setting changed by a name such as "lr" or "level.1.k". */
+#include "base/settings_field.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/settings_field.h"
 
 enum { MAX_DIGITS = 6 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings_write.c -- configurations as JSON text, in the order of their table. */
+#include "base/settings_field.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/settings_field.h"
 
 enum { NUMBER = 64, FIRST_CAPACITY = 1024 };
 
@@ -49,8 +49,8 @@ static vq_status add_real(text *t, double value)
                                        JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
         number[size < sizeof number ? size : 0] = '\0';
         json_t *again = json_loads(number, JSON_DECODE_ANY, NULL);
-        const bool same = again && !(json_real_value(again) < value) &&
-                          !(json_real_value(again) > value);
+        const bool same =
+            again && !(json_real_value(again) < value) && !(json_real_value(again) > value);
         json_decref(again);
         if (same) break;
     }
@@ -82,8 +82,8 @@ static vq_status add_value(text *t, const vq_field *field, const void *config)
     case VQ_FIELD_BOOL: return add(t, vq_field_bool(field, config) ? "true" : "false");
     case VQ_FIELD_CHOICE:
         VQ_TRY(add(t, "\""));
-        VQ_TRY(add(t, vq_settings_choice(field, vq_field_choice(field, config), word,
-                                         sizeof word)));
+        VQ_TRY(
+            add(t, vq_settings_choice(field, vq_field_choice(field, config), word, sizeof word)));
         return add(t, "\"");
     case VQ_FIELD_GROUP: return add_group(t, field, config);
     }
@@ -103,16 +103,13 @@ static vq_status add_object(text *t, const vq_table *table, const void *config)
     return add(t, "}");
 }
 
-vq_status vq_settings_write(vq_context *ctx, const vq_table *table, const void *config,
-                            char **json)
+vq_status vq_settings_write(vq_context *ctx, const vq_table *table, const void *config, char **json)
 {
     *json = NULL;
     VQ_TRY(vq_settings_check(ctx, table, config)); /* only what reads back is written */
     text t = {.ctx = ctx};
     const vq_status status = add_object(&t, table, config);
-    if (status == VQ_OK)
-        *json = t.data;
-    else
-        vq_release(ctx, t.data);
+    if (status == VQ_OK) *json = t.data;
+    else vq_release(ctx, t.data);
     return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tensor/archive.c -- arrays and archives in memory: searched and released. */
+#include "base/context.h"
 #include <string.h>
 #include <vqvae/tensor.h>
-#include "base/context.h"
 
 void vq_array_clear(vq_context *ctx, vq_array *array)
 {

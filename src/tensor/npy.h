@@ -9,10 +9,10 @@
 typedef struct vq_npy_header {
     vq_dtype dtype;
     vq_shape shape;
-    bool swap;       /* big-endian numbers */
-    bool fortran;    /* first extent innermost */
-    size_t bytes;    /* of all elements */
-    size_t data_at;  /* where the data begins in the file */
+    bool swap;      /* big-endian numbers */
+    bool fortran;   /* first extent innermost */
+    size_t bytes;   /* of all elements */
+    size_t data_at; /* where the data begins in the file */
 } vq_npy_header;
 
 /** Reads the header at the start of `bytes`; the data need not be there.

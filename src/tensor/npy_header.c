@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tensor/npy_header.c -- the header of a .npy file: magic, version, length, and a Python dict of
  * exactly three keys, which a small tokenizer reads (NEP 1). */
-#include <string.h>
 #include "base/context.h"
 #include "tensor/npy.h"
 #include "tensor/shape.h"
+#include <string.h>
 
 enum {
     MAGIC_SIZE = 6,
@@ -19,9 +19,8 @@ static const struct {
     const char *name;
     vq_dtype dtype;
 } types[] = {
-    {"f2", VQ_F16}, {"f4", VQ_F32}, {"f8", VQ_F64}, {"i1", VQ_I8},  {"i2", VQ_I16},
-    {"i4", VQ_I32}, {"i8", VQ_I64}, {"u1", VQ_U8},  {"u2", VQ_U16}, {"u4", VQ_U32},
-    {"u8", VQ_U64}, {"b1", VQ_BOOL},
+    {"f2", VQ_F16}, {"f4", VQ_F32}, {"f8", VQ_F64}, {"i1", VQ_I8},  {"i2", VQ_I16}, {"i4", VQ_I32},
+    {"i8", VQ_I64}, {"u1", VQ_U8},  {"u2", VQ_U16}, {"u4", VQ_U32}, {"u8", VQ_U64}, {"b1", VQ_BOOL},
 };
 
 typedef struct scanner {

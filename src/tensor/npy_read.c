@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tensor/npy_read.c -- .npy files as row-major arrays in the machine's byte order. */
-#include <string.h>
 #include "base/context.h"
 #include "base/file.h"
 #include "tensor/npy.h"
 #include "tensor/shape.h"
+#include <string.h>
 
 /* Fortran order is the row-major order of the reversed shape: walks the result row by row and
  * keeps the place in the source up to date. */
@@ -43,10 +43,8 @@ static void swap_bytes(unsigned char *data, size_t bytes, size_t size)
 static void copy_data(const vq_npy_header *h, const unsigned char *from, unsigned char *to)
 {
     if (h->bytes == 0) return;
-    if (h->fortran)
-        copy_fortran(h, from, to);
-    else
-        memcpy(to, from, h->bytes);
+    if (h->fortran) copy_fortran(h, from, to);
+    else memcpy(to, from, h->bytes);
     if (h->swap) swap_bytes(to, h->bytes, vq_dtype_size(h->dtype));
 }
 

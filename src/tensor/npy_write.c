@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tensor/npy_write.c -- arrays as .npy files, byte for byte as numpy.save writes them. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include "base/context.h"
 #include "base/file.h"
 #include "tensor/shape.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 enum {
     PREFIX = 10, /* magic, version, length */

@@ -4,13 +4,13 @@
  * Stricter than the reference where that lets two readers see two different files in the same
  * bytes: duplicate names, unknown fields, entries that are no objects and leading white space
  * are refused. */
-#include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 #include "base/context.h"
 #include "base/file.h"
 #include "tensor/safetensors.h"
 #include "tensor/shape.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* One tensor as the header tells of it. */
 typedef struct entry {
@@ -118,8 +118,7 @@ static vq_status read_entry(reader *r, entry *e, json_t *value)
     json_t *item;
     VQ_CHECK(r->ctx, json_is_object(value), VQ_E_FORMAT,
              "tensor \"%s\" is not described by an object", e->name);
-    json_object_foreach(value, field, item)
-    {
+    json_object_foreach (value, field, item) {
         VQ_CHECK(r->ctx,
                  strcmp(field, "dtype") == 0 || strcmp(field, "shape") == 0 ||
                      strcmp(field, "data_offsets") == 0,
@@ -142,8 +141,7 @@ static vq_status read_entries(reader *r)
     const char *name;
     json_t *value;
     VQ_TRY(VQ_NEW(r->ctx, json_object_size(r->root), &r->entries));
-    json_object_foreach(r->root, name, value)
-    {
+    json_object_foreach (r->root, name, value) {
         if (strcmp(name, VQ_SAFETENSORS_METADATA) == 0) continue;
         entry *e = &r->entries[r->n_entries++];
         e->name = name;
@@ -216,14 +214,13 @@ static vq_status copy_metadata(reader *r, vq_archive *out)
     VQ_TRY(VQ_NEW(r->ctx, count, &out->values));
     VQ_TRY(VQ_NEW(r->ctx, count, &keys));
     size_t n = 0;
-    json_object_foreach(metadata, key, value) keys[n++] = key;
+    json_object_foreach (metadata, key, value) keys[n++] = key;
     qsort(keys, n, sizeof *keys, compare_names);
     vq_status status = VQ_OK;
     for (size_t i = 0; i < n && status == VQ_OK; i++) {
         const char *text = json_string_value(json_object_get(metadata, keys[i]));
         out->n_keys = i + 1;
-        if (!text)
-            status = vq_fail(r->ctx, VQ_E_FORMAT, "metadata \"%s\" is not a text", keys[i]);
+        if (!text) status = vq_fail(r->ctx, VQ_E_FORMAT, "metadata \"%s\" is not a text", keys[i]);
         if (status == VQ_OK) status = vq_strdup(r->ctx, keys[i], &out->keys[i]);
         if (status == VQ_OK) status = vq_strdup(r->ctx, text, &out->values[i]);
     }

@@ -3,13 +3,13 @@
  *
  * As the reference writer does, tensors stand in the order of their types, wide ones first, then
  * of their names, and the header is padded with spaces, so that all data is aligned. */
-#include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 #include "base/context.h"
 #include "base/file.h"
 #include "tensor/safetensors.h"
 #include "tensor/shape.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct writer {
     vq_context *ctx;
@@ -49,15 +49,14 @@ static vq_status put_text(const writer *w, json_t *object, const char *key, cons
 
 /* jansson tells wrong UTF-8 in a key and want of memory alike; a text of its own tells them
  * apart. */
-static vq_status check_key(const writer *w, const json_t *object, const char *kind,
-                           const char *key)
+static vq_status check_key(const writer *w, const json_t *object, const char *kind, const char *key)
 {
     json_t *text = json_string(key);
     const bool valid = text != NULL;
     json_decref(text);
     VQ_CHECK(w->ctx, valid, VQ_E_ARG, "the name of a %s is not UTF-8: %s", kind, key);
-    VQ_CHECK(w->ctx, !json_object_get(object, key), VQ_E_ARG, "two %ss have the name \"%s\"",
-             kind, key);
+    VQ_CHECK(w->ctx, !json_object_get(object, key), VQ_E_ARG, "two %ss have the name \"%s\"", kind,
+             key);
     return VQ_OK;
 }
 
@@ -113,8 +112,7 @@ static vq_status put_array(writer *w, const vq_array *array, uint64_t *at)
     VQ_TRY(put(w, entry, "dtype", json_string(vq_safetensors_dtype_name(array->dtype))));
     VQ_TRY(put(w, entry, "shape", list_of_shape(&array->shape)));
     const uint64_t end = *at + bytes;
-    VQ_TRY(put(w, entry, "data_offsets",
-               json_pack("[I,I]", (json_int_t)*at, (json_int_t)end)));
+    VQ_TRY(put(w, entry, "data_offsets", json_pack("[I,I]", (json_int_t)*at, (json_int_t)end)));
     *at = end;
     return VQ_OK;
 }

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "fixture.h"
 
 enum { PATHS = 4, PATH_SIZE = 1024, ALIGNMENT = 64 };

@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "base/file.h"
 #include "support/fixture.h"
 

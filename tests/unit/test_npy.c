@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <vqvae/tensor.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "support/fixture.h"
 
 enum { FILE_MAX = 512, PREFIX = 10 };
@@ -55,7 +57,7 @@ static vq_status parse(vq_context *ctx, const char *header, size_t data, vq_arra
     return status;
 }
 
-#define HEADER(descr, order, shape) \
+#define HEADER(descr, order, shape)                                                                \
     "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }"
 
 static void test_accepted(void **state)
@@ -77,7 +79,9 @@ static void test_accepted(void **state)
         {HEADER("'<i2'", "False", "( 2 , )"), 4, VQ_I16, {1, {2}}},
         {HEADER("'<u8'", "False", "(1,)"), 8, VQ_U64, {1, {1}}},
         {"{\"shape\":(1,1),\"fortran_order\":False,\"descr\":\"<i8\"}", 8, VQ_I64, {2, {1, 1}}},
-        {"\n{ 'descr' : '<i4',\n'fortran_order':False , 'shape':(1,1)\n}\t\n", 4, VQ_I32,
+        {"\n{ 'descr' : '<i4',\n'fortran_order':False , 'shape':(1,1)\n}\t\n",
+         4,
+         VQ_I32,
          {2, {1, 1}}},
     };
     place *p = *state;

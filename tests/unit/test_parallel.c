@@ -6,12 +6,15 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* needs all of the above */
+
+#include "base/parallel.h"
+#include "support/fixture.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
-#include "base/parallel.h"
-#include "support/fixture.h"
 
 enum { MAX_COUNT = 1000, MAX_PIECES = 8 };
 
@@ -206,9 +209,9 @@ static void test_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),           cmocka_unit_test(test_openmp_untouched),
-        cmocka_unit_test(test_sums),             cmocka_unit_test(test_context_settings),
-        cmocka_unit_test(test_context_memory),   cmocka_unit_test(test_error_sentences),
+        cmocka_unit_test(test_pieces),         cmocka_unit_test(test_openmp_untouched),
+        cmocka_unit_test(test_sums),           cmocka_unit_test(test_context_settings),
+        cmocka_unit_test(test_context_memory), cmocka_unit_test(test_error_sentences),
         cmocka_unit_test(test_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

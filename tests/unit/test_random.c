@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "base/random.h"
 
 /* Random123's kat_vectors, philox4x32 with 10 rounds. */
@@ -65,12 +67,10 @@ static void test_streams_differ(void **state)
     uint32_t first[ROWS][2];
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
-        vq_random r =
-            vq_random_stream(rows[i].seed, rows[i].purpose, rows[i].step, rows[i].item);
+        vq_random r = vq_random_stream(rows[i].seed, rows[i].purpose, rows[i].step, rows[i].item);
         first[i][0] = vq_random_u32(&r);
         first[i][1] = vq_random_u32(&r);
-        for (size_t j = 0; j < i; j++)
-            assert_memory_not_equal(first[i], first[j], sizeof first[i]);
+        for (size_t j = 0; j < i; j++) assert_memory_not_equal(first[i], first[j], sizeof first[i]);
     }
 }
 
@@ -148,8 +148,8 @@ static void test_permutation_varies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers),   cmocka_unit_test(test_stream_layout),
-        cmocka_unit_test(test_streams_differ),  cmocka_unit_test(test_below),
+        cmocka_unit_test(test_known_answers),      cmocka_unit_test(test_stream_layout),
+        cmocka_unit_test(test_streams_differ),     cmocka_unit_test(test_below),
         cmocka_unit_test(test_uniform_and_normal), cmocka_unit_test(test_permutation),
         cmocka_unit_test(test_permutation_varies),
     };

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <vqvae/tensor.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "support/fixture.h"
 #include "tensor/hash.h"
 #include "tensor/shape.h"
@@ -61,7 +63,7 @@ static vq_status parse(vq_context *ctx, const char *header, size_t data, vq_arch
     return status;
 }
 
-#define U8(begin, end, shape) \
+#define U8(begin, end, shape)                                                                      \
     "{\"dtype\":\"U8\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
 #define T(name, begin, end, shape) "\"" name "\":" U8(begin, end, shape)
 
@@ -247,7 +249,9 @@ static void make_sample(sample *s)
         s->arrays[i] = (vq_array){
             .name = s->names[i],
             .dtype = i < VQ_DTYPE_COUNT ? (vq_dtype)i : VQ_F32,
-            .shape = i < VQ_DTYPE_COUNT ? pair : i == VQ_DTYPE_COUNT ? empty : scalar,
+            .shape = i < VQ_DTYPE_COUNT    ? pair
+                     : i == VQ_DTYPE_COUNT ? empty
+                                           : scalar,
             .data = numbers,
         };
     }
@@ -278,8 +282,7 @@ static void test_round_trip(void **state)
     }
     assert_null(vq_archive_find(&back, "t"));
     assert_int_equal(back.n_keys, 3);
-    for (size_t i = 0; i < 3; i++)
-        assert_string_equal(vq_archive_meta(&back, keys[i]), values[i]);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(vq_archive_meta(&back, keys[i]), values[i]);
     for (size_t i = 1; i < 3; i++) assert_true(strcmp(back.keys[i - 1], back.keys[i]) < 0);
     assert_null(vq_archive_meta(&back, "Z"));
     vq_archive_clear(p->ctx, &back);

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* needs all of the above */
+
 #include "base/settings.h"
 #include "support/fixture.h"
 
@@ -30,26 +32,62 @@ typedef struct sample {
 } sample;
 
 static const vq_field part_fields[] = {
-    {.name = "k", .type = VQ_FIELD_INT, .at = offsetof(part, k), .low = 2, .high = 65536,
-     .standard = 512, .help = "codes"},
-    {.name = "share", .type = VQ_FIELD_REAL, .at = offsetof(part, share), .low = 0, .high = 1,
-     .standard = 0.5, .help = "share"},
+    {.name = "k",
+     .type = VQ_FIELD_INT,
+     .at = offsetof(part, k),
+     .low = 2,
+     .high = 65536,
+     .standard = 512,
+     .help = "codes"},
+    {.name = "share",
+     .type = VQ_FIELD_REAL,
+     .at = offsetof(part, share),
+     .low = 0,
+     .high = 1,
+     .standard = 0.5,
+     .help = "share"},
 };
 static const vq_table part_table = {"level", part_fields, 2, sizeof(part)};
 
 static const vq_field fields[] = {
-    {.name = "steps", .type = VQ_FIELD_INT, .at = offsetof(sample, steps), .low = 1,
-     .high = 1e9, .standard = 1000, .help = "steps"},
-    {.name = "lr", .type = VQ_FIELD_REAL, .at = offsetof(sample, lr), .low = 0, .high = 1,
-     .standard = 3e-4, .help = "rate"},
-    {.name = "scale", .type = VQ_FIELD_REAL, .at = offsetof(sample, scale), .low = 0,
-     .high = INFINITY, .standard = 1, .help = "scale"},
-    {.name = "flip", .type = VQ_FIELD_BOOL, .at = offsetof(sample, flip), .standard = 1,
+    {.name = "steps",
+     .type = VQ_FIELD_INT,
+     .at = offsetof(sample, steps),
+     .low = 1,
+     .high = 1e9,
+     .standard = 1000,
+     .help = "steps"},
+    {.name = "lr",
+     .type = VQ_FIELD_REAL,
+     .at = offsetof(sample, lr),
+     .low = 0,
+     .high = 1,
+     .standard = 3e-4,
+     .help = "rate"},
+    {.name = "scale",
+     .type = VQ_FIELD_REAL,
+     .at = offsetof(sample, scale),
+     .low = 0,
+     .high = INFINITY,
+     .standard = 1,
+     .help = "scale"},
+    {.name = "flip",
+     .type = VQ_FIELD_BOOL,
+     .at = offsetof(sample, flip),
+     .standard = 1,
      .help = "mirror"},
-    {.name = "schedule", .type = VQ_FIELD_CHOICE, .at = offsetof(sample, schedule),
-     .standard = 1, .choices = "constant|cosine|step", .help = "schedule"},
-    {.name = "level", .type = VQ_FIELD_GROUP, .at = offsetof(sample, parts),
-     .group = &part_table, .count_at = offsetof(sample, n_parts), .count_max = PARTS,
+    {.name = "schedule",
+     .type = VQ_FIELD_CHOICE,
+     .at = offsetof(sample, schedule),
+     .standard = 1,
+     .choices = "constant|cosine|step",
+     .help = "schedule"},
+    {.name = "level",
+     .type = VQ_FIELD_GROUP,
+     .at = offsetof(sample, parts),
+     .group = &part_table,
+     .count_at = offsetof(sample, n_parts),
+     .count_max = PARTS,
      .help = "grids"},
 };
 static const vq_table table = {"train", fields, sizeof fields / sizeof *fields, sizeof(sample)};
@@ -111,8 +149,9 @@ static void test_write_and_read(void **state)
     vq_release(*state, json);
     const double numbers[] = {0.1, 1.0 / 3.0, 5e-324, 1e-7, 0.30000000000000004, 1.0, 0.0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        s = (sample){1 << 29, numbers[i], 1e300 * numbers[i], false, 2,
-                     {{2, 1.0}, {65536, numbers[i]}}, 2};
+        s = (sample){1 << 29, numbers[i], 1e300 * numbers[i],
+                     false,   2,          {{2, 1.0}, {65536, numbers[i]}},
+                     2};
         assert_int_equal(vq_settings_write(*state, &table, &s, &json), VQ_OK);
         vq_settings_default(&table, &back);
         assert_int_equal(vq_settings_read(*state, &table, json, &back), VQ_OK);
@@ -187,9 +226,9 @@ static void test_read_refused(void **state)
 static void test_set(void **state)
 {
     static const char *const rows[][2] = {
-        {"steps", "64"},       {"lr", "1e-4"},       {"scale", "2"},       {"flip", "false"},
-        {"schedule", "step"},  {"level.0.k", "16"},  {"level.1.k", "64"},  {"level.2.share", "1"},
-        {"level.1.share", "0"},
+        {"steps", "64"},     {"lr", "1e-4"},         {"scale", "2"},
+        {"flip", "false"},   {"schedule", "step"},   {"level.0.k", "16"},
+        {"level.1.k", "64"}, {"level.2.share", "1"}, {"level.1.share", "0"},
     };
     sample s;
     vq_settings_default(&table, &s);
@@ -318,11 +357,11 @@ static void test_every_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),        cmocka_unit_test(test_write_and_read),
-        cmocka_unit_test(test_read_keeps),      cmocka_unit_test(test_read_refused),
-        cmocka_unit_test(test_set),             cmocka_unit_test(test_set_refused),
-        cmocka_unit_test(test_check),           cmocka_unit_test(test_walk_and_choice),
-        cmocka_unit_test(test_locale),          cmocka_unit_test(test_every_allocation_fails),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_write_and_read),
+        cmocka_unit_test(test_read_keeps), cmocka_unit_test(test_read_refused),
+        cmocka_unit_test(test_set),        cmocka_unit_test(test_set_refused),
+        cmocka_unit_test(test_check),      cmocka_unit_test(test_walk_and_choice),
+        cmocka_unit_test(test_locale),     cmocka_unit_test(test_every_allocation_fails),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
