@@ -77,9 +77,9 @@ def ema_case(golden, start, z, dq):
 
 
 def check_margin(name, gap):
-    """A code chosen by less than rounding errors would make the file a coin toss."""
+    """A choice made by less than rounding errors would make the file a coin toss."""
     if gap < 64 * UNIT:
-        raise SystemExit(f"{name}: two codes are within {gap:.1e}; choose another seed")
+        raise SystemExit(f"{name}: something is decided by {gap:.1e}; choose another seed")
 
 
 def gradient_steps(codebook, z, dq, dtype):

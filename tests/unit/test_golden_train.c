@@ -21,13 +21,13 @@ static const char ema_model[] =
     "{\"channels\": 3, \"quantizer\": \"ema\", \"ema_start\": \"one\","
     " \"level\": [{\"stride\": 4, \"width\": 16, \"narrow\": 8, \"blocks\": 1,"
     " \"block_width\": 8, \"k\": 16, \"d\": 8}]}";
-static const char ema_train[] = "{\"steps\": 10, \"batch\": 4, \"lr\": 0.002}";
+static const char ema_train[] = "{\"steps\": 10, \"batch\": 4, \"lr\": 0.002, \"eps\": 1e-5}";
 static const char gradient_model[] =
     "{\"channels\": 3, \"quantizer\": \"gradient\","
     " \"level\": [{\"stride\": 4, \"width\": 16, \"narrow\": 8, \"blocks\": 1,"
     " \"block_width\": 8, \"k\": 16, \"d\": 8}]}";
 static const char gradient_train[] =
-    "{\"steps\": 10, \"batch\": 4, \"lr\": 0.002, \"optimizer\": \"adamw\","
+    "{\"steps\": 10, \"batch\": 4, \"lr\": 0.002, \"eps\": 1e-5, \"optimizer\": \"adamw\","
     " \"weight_decay\": 0.05, \"clip\": 0.5, \"warmup\": 3, \"schedule\": \"cosine\","
     " \"final_lr\": 0.1}";
 
