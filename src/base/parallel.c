@@ -2,8 +2,12 @@
  * base/parallel.c -- pieces of a range on OpenMP's threads, or one after another without it.
  *
  * The number of threads is a clause of the one parallel region, so the caller's own OpenMP
- * settings are neither read nor changed. */
+ * settings are neither read nor changed, but for what vq_threads_enter() lends to oneDNN. */
 #include "base/parallel.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 void vq_parallel_for(vq_context *ctx, size_t count, size_t grain, vq_range_fn *fn, void *arg)
 {
@@ -28,6 +32,27 @@ void vq_parallel_for(vq_context *ctx, size_t count, size_t grain, vq_range_fn *f
         const size_t last = (at + 1) * share + (at + 1) * rest / n;
         fn(arg, first * grain, p + 1 == pieces ? count : last * grain, p);
     }
+}
+
+int vq_threads_enter(const vq_context *ctx)
+{
+#ifdef _OPENMP
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(ctx->threads);
+    return before;
+#else
+    (void)ctx;
+    return 0;
+#endif
+}
+
+void vq_threads_leave(int before)
+{
+#ifdef _OPENMP
+    omp_set_num_threads(before);
+#else
+    (void)before;
+#endif
 }
 
 size_t vq_sum_chunks_count(size_t count)

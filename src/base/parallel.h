@@ -15,6 +15,11 @@ typedef void vq_range_fn(void *arg, size_t begin, size_t end, int thread);
  */
 void vq_parallel_for(vq_context *ctx, size_t count, size_t grain, vq_range_fn *fn, void *arg);
 
+/** Lets another library that runs on the same threads (oneDNN) see the context's number of them
+ *  until vq_threads_leave(), which gets what this returned and puts the caller's setting back. */
+int vq_threads_enter(const vq_context *ctx);
+void vq_threads_leave(int before);
+
 enum { VQ_SUM_CHUNK = 4096 };
 
 /** Partial sum over the elements [begin, end), in double. */
