@@ -10,10 +10,8 @@
 #include <dnnl.h>
 #include <stdio.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
+#include "base/parallel.h"
 #include "nn/onednn/elements.h"
 
 enum { DESCRIPTION_SIZE = 64 };
@@ -45,7 +43,7 @@ struct vq_dnn {
     char description[DESCRIPTION_SIZE];
 };
 
-/* ---- errors, threads ----------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------- */
 
 static vq_status fail(const vq_dnn *dnn, dnnl_status_t status, const char *what)
 {
@@ -64,29 +62,6 @@ static vq_status fail(const vq_dnn *dnn, dnnl_status_t status, const char *what)
         const dnnl_status_t dnnl_status_ = (call);                                                 \
         if (dnnl_status_ != dnnl_success) return dnnl_status_;                                     \
     } while (0)
-
-/* oneDNN asks OpenMP how many threads there are, both when it plans a primitive and when it runs
- * it. The caller's setting is put back at once. */
-static int enter_threads(const vq_context *ctx)
-{
-#ifdef _OPENMP
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(ctx->threads);
-    return before;
-#else
-    (void)ctx;
-    return 0;
-#endif
-}
-
-static void leave_threads(int before)
-{
-#ifdef _OPENMP
-    omp_set_num_threads(before);
-#else
-    (void)before;
-#endif
-}
 
 /* ---- arrays -------------------------------------------------------------------- */
 
@@ -227,13 +202,15 @@ static const char *algorithm_of(const_dnnl_primitive_desc_t desc)
 }
 
 /* Winograd's F(4x4, 3x3) takes a quarter of the multiplications (Lavin and Gray 2016,
- * arXiv:1509.09308) and measures twice as fast, but where its tiles lie depends on the batch. */
+ * arXiv:1509.09308). From 32 channels on both sides it measures 1.1 to 2.4 times as fast as the
+ * direct form in all three products, below that not. Where its tiles lie depends on the batch, so
+ * only training may use it. */
 static bool may_use_winograd(const vq_dnn_request *r)
 {
     const vq_conv_attrs *a = r->attrs;
+    const int64_t in = r->image.desc.shape.dim[3], out = r->map.desc.shape.dim[3];
     return r->training && a->kernel[0] == 3 && a->kernel[1] == 3 && a->stride[0] == 1 &&
-           a->stride[1] == 1 && r->image.desc.shape.dim[3] % 16 == 0 &&
-           r->map.desc.shape.dim[3] % 16 == 0;
+           a->stride[1] == 1 && in >= 32 && in % 16 == 0 && out >= 32 && out % 16 == 0;
 }
 
 /* Rows are anybody's order: a reorder costs less than a slow algorithm. */
@@ -388,9 +365,10 @@ vq_status vq_dnn_create(vq_context *ctx, const vq_dnn_request *request, vq_dnn *
     VQ_TRY(VQ_NEW(ctx, 1, &dnn));
     dnn->ctx = ctx;
     dnn->request = *request;
-    const int before = enter_threads(ctx);
+    /* The library asks for the number of threads both when it plans and when it runs. */
+    const int before = vq_threads_enter(ctx);
     const vq_status status = fail(dnn, build(dnn), "prepare this convolution");
-    leave_threads(before);
+    vq_threads_leave(before);
     if (status == VQ_OK) *out = dnn;
     else vq_dnn_destroy(dnn);
     return status;
@@ -503,20 +481,20 @@ static void place_residual(const vq_dnn *dnn, const vq_dnn_data *data)
 vq_status vq_dnn_run(vq_dnn *dnn, const vq_dnn_data *data)
 {
     place_residual(dnn, data);
-    const int before = enter_threads(dnn->ctx);
+    const int before = vq_threads_enter(dnn->ctx);
     const dnnl_status_t status = run_all(dnn, data);
-    leave_threads(before);
+    vq_threads_leave(before);
     return fail(dnn, status, "run this convolution");
 }
 
 vq_status vq_dnn_pack(vq_dnn *dnn, const vq_dnn_data *data)
 {
     const array *weight = &dnn->weight;
-    const int before = enter_threads(dnn->ctx);
+    const int before = vq_threads_enter(dnn->ctx);
     dnnl_status_t status = dnnl_memory_set_data_handle(weight->far, data->weight);
     if (status == dnnl_success) status = dnnl_memory_set_data_handle(weight->near, data->packed);
     if (status == dnnl_success)
         status = reorder(dnn, &weight->fetch, data, weight->far, weight->near);
-    leave_threads(before);
+    vq_threads_leave(before);
     return fail(dnn, status, "pack the weights");
 }
