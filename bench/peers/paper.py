@@ -27,19 +27,25 @@ def preset(name):
 
 class EmaQuantizer(nn.Module):
     """Moving averages by products with one-hot rows, as vq-vae-2-pytorch (start `zero`) and
-    sonnet (`debias`) have them; `one` starts from counts of one."""
+    sonnet (`debias`) have them; `one` starts from counts of one. The first codebook is `normal`,
+    `uniform` with variance 1/D, or is set later by start_from()."""
 
-    def __init__(self, codes, dim, start="zero", decay=0.99, epsilon=1e-5):
+    def __init__(self, codes, dim, start="zero", init="normal", decay=0.99, epsilon=1e-5):
         super().__init__()
         self.start, self.decay, self.epsilon = start, decay, epsilon
-        codebook = torch.randn(codes, dim)
-        if start != "zero":
-            codebook = (torch.rand(codes, dim) * 2 - 1) * (3 / dim) ** 0.5
-        self.register_buffer("codebook", codebook)
+        self.register_buffer("codebook", torch.zeros(codes, dim))
         self.register_buffer("counts", torch.full((codes,), 1.0 if start == "one" else 0.0))
-        self.register_buffer("sums", torch.zeros(codes, dim) if start == "debias"
-                             else codebook.clone())
+        self.register_buffer("sums", torch.zeros(codes, dim))
         self.register_buffer("steps", torch.zeros(()))
+        self.start_from(torch.randn(codes, dim) if init == "normal" else
+                        (torch.rand(codes, dim) * 2 - 1) * (3 / dim) ** 0.5)
+
+    @torch.no_grad()
+    def start_from(self, rows):
+        """Takes as many random rows as there are codes."""
+        self.codebook.copy_(rows[torch.randperm(len(rows))[:len(self.codebook)]])
+        if self.start != "debias":
+            self.sums.copy_(self.codebook)
 
     def forward(self, z):  # N,h,w,D
         rows = z.flatten(0, 2)
@@ -68,12 +74,12 @@ class EmaQuantizer(nn.Module):
 
 
 class Peer(nn.Module):
-    def __init__(self, config, channels, start):
+    def __init__(self, config, channels, start, init):
         super().__init__()
         level = config["level"][0]
         self.encoder = Encoder(level, channels)
-        self.quantizer = EmaQuantizer(level["k"], level["d"], start, config["decay"],
-                                      config["epsilon"])
+        self.quantizer = EmaQuantizer(level["k"], level["d"], start, init,
+                                      config["decay"], config["epsilon"])
         self.decoder = Decoder(level, channels)
         self.weight = config["commitment"]
 

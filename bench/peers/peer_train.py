@@ -38,7 +38,7 @@ def parse():
 def workload(options):
     settings = preset(options.preset)
     channels = settings["model"]["channels"]
-    model = Peer(settings["model"], channels, "zero")
+    model = Peer(settings["model"], channels, "zero", "normal")
     x = torch.rand(options.batch, channels, options.size, options.size) - 0.5
     variance = x.var().item()
     if options.channels_last:

@@ -56,6 +56,11 @@ def evaluate(model, images, variance):
             "perplexity": math.exp(-(share * share.log()).sum().item()), "codes_used": len(share)}
 
 
+@torch.no_grad()
+def start_from_data(model, x):
+    model.quantizer.start_from(model.encoder(x).permute(0, 2, 3, 1).flatten(0, 2))
+
+
 def train(settings, images, test, start, seed, compiled=True):
     """Trains on `images` (bytes N,H,W,C) and returns the figures on `test`."""
     recipe = settings["train"]
@@ -63,8 +68,11 @@ def train(settings, images, test, start, seed, compiled=True):
     rng = np.random.default_rng(seed)
     images = hold_out(images, rng)
     variance = (images / np.float64(255)).var()
-    model = Peer(settings["model"], images.shape[-1], start).to(
+    init = settings["model"]["codebook_init"]
+    model = Peer(settings["model"], images.shape[-1], start, init).to(
         memory_format=torch.channels_last)
+    if init == "data":
+        start_from_data(model, network_input(images[:recipe["batch"]]))
     run = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(model.parameters(), betas=(recipe["b1"], recipe["b2"]),
                                  eps=recipe["eps"])
