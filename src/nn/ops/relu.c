@@ -19,10 +19,11 @@ static void backward_range(void *arg, size_t begin, size_t end, int thread)
     const real *y = run->out[0].data, *dy = run->d_out[0].data;
     real *dx = run->d_in[0].data;
     (void)thread;
-    if (run->add[0])
-        for (size_t i = begin; i < end; i++) dx[i] += y[i] > 0 ? dy[i] : 0;
-    else
-        for (size_t i = begin; i < end; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+    /* dy is read whatever y is, so that the loop has no branch. */
+    for (size_t i = begin; i < end; i++) {
+        const real slope = dy[i], before = run->add[0] ? dx[i] : 0;
+        dx[i] = before + (y[i] > 0 ? slope : 0);
+    }
 }
 
 static vq_status forward(vq_step *run)
