@@ -32,6 +32,18 @@ char *facts_text(const json_t *facts, size_t flags)
     return json_dumps(facts, flags | JSON_REAL_PRECISION(9) | JSON_ENCODE_ANY);
 }
 
+char *facts_text_exact(const json_t *facts)
+{
+    enum { SHORT = 15, EXACT = 17 }; /* digits that most numbers, and all, need to come back */
+    char *text = json_dumps(facts, JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT));
+    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    const bool same = json_equal(facts, again);
+    json_decref(again);
+    if (same || !text) return text;
+    free(text);
+    return json_dumps(facts, JSON_INDENT(2) | JSON_REAL_PRECISION(EXACT));
+}
+
 /* A value on one line: lists of numbers as "7 x 7 x 64", texts without quotation marks. */
 static void cell(const json_t *value, char *to, size_t size)
 {

@@ -20,5 +20,7 @@ int facts_print(program *p, json_t *facts);
 int facts_print_line(program *p, json_t *facts);
 /** Text of JSON with numbers of nine digits; free(). NULL: no memory. */
 char *facts_text(const json_t *facts, size_t flags);
+/** Indented text of JSON whose numbers read back exactly, 0.3 written as 0.3; free(). */
+char *facts_text_exact(const json_t *facts);
 
 #endif

@@ -58,7 +58,7 @@ int run_config_write(program *p, const run_folder *folder, const settings *s,
     json_t *object = NULL;
     TRY(settings_write(p, s, &object));
     const bool good = json_object_set_new(object, "run", source_json(source)) == 0;
-    char *json = good ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    char *json = good ? facts_text_exact(object) : NULL;
     json_decref(object);
     if (!json) return fail(p, MACHINE_FAILED, "no memory to write %s", folder->config);
     const int code = file_replace(p, folder->config, json, strlen(json));

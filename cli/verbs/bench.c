@@ -75,7 +75,7 @@ static int configure(program *p, bench *b)
     if (model->height == 0 || o->size) model->height = edge;
     if (model->width == 0 || o->size) model->width = edge;
     b->settings.train.batch = o->batch;
-    b->settings.train.steps = INT64_C(1) << 40; /* no schedule ends while it is timed */
+    b->settings.train.steps = 1000000000; /* no schedule ends while it is timed */
     b->shape[0] = o->batch;
     b->shape[1] = model->height;
     b->shape[2] = model->width;

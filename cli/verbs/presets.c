@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/presets.c -- vqvae presets: configurations by name, and what each setting means. */
-#include <string.h>
+#include <stdlib.h>
 #include "facts.h"
 #include "settings.h"
 #include "verbs.h"
@@ -36,9 +36,11 @@ static int show_preset(program *p, const char *name)
     TRY(settings_preset(p, name, &s));
     TRY(settings_write(p, &s, &all));
     if (p->json) return facts_print_line(p, all);
-    (void)json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    printf("\n");
+    char *json = facts_text_exact(all);
     json_decref(all);
+    if (!json) return fail(p, MACHINE_FAILED, "no memory for the preset");
+    puts(json);
+    free(json);
     return DONE;
 }
 

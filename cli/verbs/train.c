@@ -15,6 +15,7 @@ typedef struct train_options {
     bool resume, force, dry_run;
 } train_options;
 
+#define STEPS_MAX INT64_C(1000000000000)
 #define TRAIN(...) OPTION(train_options, __VA_ARGS__)
 static const option options[] = {
     TRAIN(out, 'o', "RUN", NULL, "folder of the run: models, state, metrics"),
@@ -22,14 +23,14 @@ static const option options[] = {
     TRAIN(config, 'c', "FILE", "", "JSON file of settings, such as a run's config.json"),
     TRAIN(set, 's', "KEY=VALUE", "", "one setting, such as model.level.0.k=1024; repeatable"),
     TRAIN(valid, 0, "DATA", "", "images to validate on; else 5 % (at most 5,000) are held out"),
-    TRAIN(steps, 'n', "N", "", "steps to train", .low = 1, .high = INT64_C(1) << 40),
+    TRAIN(steps, 'n', "N", "", "steps to train", .low = 1, .high = STEPS_MAX),
     TRAIN(epochs, 'e', "N", "", "the same as passes over the data", .low = 1, .high = 1 << 30),
     TRAIN(batch, 'b', "N", "", "images a step", .low = 1, .high = 65536),
     TRAIN(seed, 0, "N", "", "of every random choice", .low = 0, .high = INT64_C(1) << 53),
     TRAIN(valid_every, 0, "N", "", "steps between validations; 0: only at the end", .low = 0,
-          .high = INT64_C(1) << 40),
+          .high = STEPS_MAX),
     TRAIN(save_every, 0, "N", "", "steps between saves; 0: only at the end", .low = 0,
-          .high = INT64_C(1) << 40),
+          .high = STEPS_MAX),
     TRAIN(init, 0, "MODEL", "", "start from the weights and the shape of this model"),
     TRAIN(resume, 'r', NULL, "", "go on where the run stopped; DATA and settings are known then"),
     TRAIN(precision, 0, "NAME", "f32", "of the arithmetic", .choices = "f32"),
