@@ -59,6 +59,8 @@ static vq_status unpack(vq_context *ctx, const char *path, vq_bytes packed, idx_
     size_t got = 0, size = 0;
     VQ_TRY(vq_gzip_unpack(ctx, packed.data, packed.size, header, sizeof header, &got, &end));
     VQ_TRY(parse_header(ctx, path, header, got, out, &size));
+    VQ_CHECK(ctx, size / VQ_DEFLATE_RATIO_MAX <= packed.size, VQ_E_FORMAT,
+             "%s: unpacked, it is shorter than the %zu bytes its IDX header promises", path, size);
     VQ_TRY(VQ_NEW(ctx, size, &out->memory));
     VQ_TRY(vq_gzip_unpack(ctx, packed.data, packed.size, out->memory, size, &got, &end));
     VQ_CHECK(ctx, end == VQ_GZIP_COMPLETE && got == size, VQ_E_FORMAT,

@@ -17,6 +17,11 @@ enum {
 VQ_MUST_USE vq_status vq_image_create(vq_context *ctx, int64_t height, int64_t width,
                                       int64_t channels, vq_image *out);
 
+/* Deflate makes nothing smaller than one part in 1032 (RFC 1951: 258 bytes in two bits), and
+ * Huffman-coded JPEG spends a bit on every 64 pixels. A few bytes that promise more are refused
+ * before memory is asked for. */
+enum { VQ_DEFLATE_RATIO_MAX = 1032, VQ_JPEG_PIXELS_PER_BYTE_MAX = 512 };
+
 /** Decodes one format; on success `orientation` is the EXIF value 1..8. */
 VQ_MUST_USE vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out,
                                     int *orientation);

@@ -88,7 +88,19 @@ static void open_job(jpeg_job *job, const void *bytes, size_t size)
     jpeg_save_markers(decoder, JPEG_APP0 + 1, 0xffff);
 }
 
-static void start_decoder(jpeg_job *job)
+static void check_length(jpeg_job *job, size_t size)
+{
+    const struct jpeg_decompress_struct *decoder = &job->decoder;
+    const uint64_t pixels = (uint64_t)decoder->image_width * decoder->image_height;
+    /* Arithmetic coding may spend next to nothing. */
+    if (!decoder->arith_code && pixels / VQ_JPEG_PIXELS_PER_BYTE_MAX > size)
+        escape_with(job,
+                    vq_fail(job->ctx, VQ_E_FORMAT,
+                            "JPEG: %zu bytes are too few for an image %u pixels wide and %u high",
+                            size, decoder->image_width, decoder->image_height));
+}
+
+static void start_decoder(jpeg_job *job, size_t size)
 {
     struct jpeg_decompress_struct *decoder = &job->decoder;
     jpeg_read_header(decoder, TRUE);
@@ -100,6 +112,7 @@ static void start_decoder(jpeg_job *job)
                                  decoder->num_components));
     decoder->out_color_space = decoder->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
     decoder->dct_method = JDCT_ISLOW;
+    check_length(job, size);
     /* Ask for memory only after the size was held against our limit. */
     const vq_status status = vq_image_create(job->ctx, decoder->image_height, decoder->image_width,
                                              decoder->num_components, job->out);
@@ -131,7 +144,7 @@ static vq_status run_job(jpeg_job *job, const void *bytes, size_t size, int *ori
 {
     if (setjmp(job->escape) != 0) return job->status;
     open_job(job, bytes, size);
-    start_decoder(job);
+    start_decoder(job, size);
     read_rows(job);
     *orientation = find_orientation(job);
     return VQ_OK;

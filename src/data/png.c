@@ -85,6 +85,17 @@ static int find_orientation(spng_ctx *spng)
     return vq_exif_orientation((const unsigned char *)exif.data, exif.length);
 }
 
+static vq_status check_header(vq_context *ctx, const struct spng_ihdr *header, size_t size)
+{
+    static const unsigned channels[] = {1, 0, 3, 1, 2, 0, 4}; /* by colour type */
+    const uint64_t row_bits =
+        (uint64_t)header->width * header->bit_depth * channels[header->color_type];
+    VQ_CHECK(ctx, (row_bits + 7) / 8 * header->height / VQ_DEFLATE_RATIO_MAX <= size, VQ_E_FORMAT,
+             "PNG: %zu bytes are too few for an image %u pixels wide and %u high", size,
+             header->width, header->height);
+    return VQ_OK;
+}
+
 vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out,
                         int *orientation)
 {
@@ -95,6 +106,7 @@ vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size, vq_imag
     SPNG_TRY_TO(spng_set_chunk_limits(spng, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX));
     SPNG_TRY_TO(spng_set_png_buffer(spng, bytes, size));
     SPNG_TRY_TO(spng_get_ihdr(spng, &header));
+    VQ_TRY_TO(check_header(ctx, &header, size));
     const bool grey = header.color_type == SPNG_COLOR_TYPE_GRAYSCALE ||
                       header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
     VQ_TRY_TO(vq_image_create(ctx, header.height, header.width, grey ? 1 : 3, out));
