@@ -12,6 +12,11 @@ static vq_status run(vq_context *ctx, char **argv)
     uint32_t *codes = NULL;
     vq_status status = vq_model_load(ctx, argv[1], &model);
     if (status == VQ_OK) status = vq_image_load(ctx, argv[2], &image);
+    if (status == VQ_OK && image.channels != vq_model_configuration(model)->channels) {
+        fprintf(stderr, "%s has %d channels, the model wants others\n", argv[2],
+                (int)image.channels);
+        status = VQ_E_SHAPE;
+    }
     if (status == VQ_OK) {
         const vq_session_config config = {
             .batch = 1, .height = image.height, .width = image.width};
