@@ -27,7 +27,7 @@ enum { INPUTS = 3, SAMPLES = 97 }; /* numbers tried in each array, at most */
 typedef struct net {
     vq_context *ctx;
     vq_graph *graph;
-    vq_value in[INPUTS];
+    vq_value in[INPUTS], target;
 } net;
 
 typedef struct example {
@@ -101,6 +101,23 @@ static vq_value build_double(net *n, const void *attrs)
     return put(n, &vq_op_add, "add", NULL, twice, 2);
 }
 
+static vq_value build_concat_twice(net *n, const void *attrs)
+{
+    (void)attrs;
+    const vq_value twice[2] = {n->in[0], n->in[0]};
+    return put(n, &vq_op_concat, "concat", NULL, twice, 2);
+}
+
+/* Two errors, the first of which runs backward last and finds a gradient to add to. */
+static vq_value build_two_errors(net *n, const void *attrs)
+{
+    (void)attrs;
+    const vq_mse_attrs mse = {.weight = 0.3};
+    const vq_value ends[2] = {n->in[0], n->target};
+    (void)put(n, &vq_op_mse, "early", &mse, ends, 2);
+    return put(n, &vq_op_relu, "relu", NULL, n->in, 1);
+}
+
 /* x + conv(relu(x)), relu'd. */
 static vq_value build_residual(net *n, const void *attrs)
 {
@@ -145,6 +162,8 @@ static const example examples[] = {
     {"relu", build_relu, .in = {{4, {2, 3, 4, 5}}}},
     {"add", build_add, .in = {{4, {1, 3, 4, 5}}, {4, {1, 3, 4, 5}}}},
     {"add to itself", build_double, .in = {{3, {3, 4, 5}}}},
+    {"two errors", build_two_errors, .in = {{2, {7, 3}}}},
+    {"concat with itself", build_concat_twice, .in = {{2, {7, 3}}}},
     {"concat", build_concat, .in = {{4, {2, 3, 2, 1}}, {4, {2, 3, 2, 4}}, {4, {2, 3, 2, 3}}}},
     {"concat of vectors", build_concat, .in = {{2, {3, 2}}, {2, {3, 1}}, {2, {3, 5}}}},
     {"conv 1x1", build_conv, {3, 5, {1, 1}, {1, 1}, {0, 0, 0, 0}, true}, {{4, {2, 3, 4, 3}}}},
@@ -226,8 +245,8 @@ static void open_rig(rig *r, const example *e)
         const char *const names[INPUTS] = {"a", "b", "c"};
         must(ctx, vq_graph_input(ctx, r->net.graph, names[i], &r->net.in[i]));
     }
-    vq_value ends[2] = {e->build(&r->net, &e->conv)};
-    must(ctx, vq_graph_input(ctx, r->net.graph, "target", &ends[1]));
+    must(ctx, vq_graph_input(ctx, r->net.graph, "target", &r->net.target));
+    const vq_value ends[2] = {e->build(&r->net, &e->conv), r->net.target};
     const vq_mse_attrs mse = {.weight = 0.7};
     (void)put(&r->net, &vq_op_mse, "loss", &mse, ends, 2);
 

@@ -176,12 +176,58 @@ static void check_forward(const rig *r, const example *e)
     }
 }
 
+/* Gradient of weight (o, i, k) of the convolution C between an image and its map: one chain over
+ * all places, whatever chunks they were worked off in. Points outside the image add nothing. */
+static float weight_slope(const example *e, const vq_shape *image, const float *x,
+                          const vq_shape *map, const float *dy, const int64_t at[3])
+{
+    const vq_conv_attrs *a = &e->attrs;
+    const int64_t rows = map->dim[1], columns = map->dim[2];
+    float sum = 0.0f;
+    for (int64_t place = 0; place < map->dim[0] * rows * columns; place++) {
+        const int64_t n = place / (rows * columns);
+        const int64_t h = place / columns % rows * a->stride[0] + at[2] / a->kernel[1] - a->pad[0];
+        const int64_t w = place % columns * a->stride[1] + at[2] % a->kernel[1] - a->pad[1];
+        if (h < 0 || h >= image->dim[1] || w < 0 || w >= image->dim[2]) continue;
+        const float *pixel = x + ((n * image->dim[1] + h) * image->dim[2] + w) * image->dim[3];
+        sum = fmaf(dy[place * map->dim[3] + at[0]], pixel[at[1]], sum);
+    }
+    return sum;
+}
+
+static void check_weights(rig *r, const example *e)
+{
+    const vq_shape in = {4, {r->out_shape.dim[0], e->height, e->width, e->attrs.in}};
+    const bool transposed = e->op == &vq_op_conv_transpose2d;
+    const vq_shape *image = transposed ? &r->out_shape : &in;
+    const vq_shape *map = transposed ? &in : &r->out_shape;
+    const float *y = vq_plan_data(r->plan, r->out, NULL);
+    const float *target = vq_plan_data(r->plan, r->target, NULL);
+    const float *x = vq_plan_data(r->plan, r->in, NULL), *got = vq_plan_reduction(r->plan, NULL);
+    const float scale = (float)(2.0 / (double)r->out_count);
+    float *dy = NULL;
+    must(r->ctx, VQ_NEW(r->ctx, r->out_count, &dy));
+    for (size_t i = 0; i < r->out_count; i++) dy[i] = scale * (y[i] - target[i]);
+    const size_t count = r->graph->params[0].count;
+    const int64_t taps = e->attrs.kernel[0] * e->attrs.kernel[1];
+    for (size_t i = 0; i < count; i += 1 + count / 61) {
+        const int64_t k = (int64_t)i;
+        const int64_t at[3] = {k / taps / image->dim[3], k / taps % image->dim[3], k % taps};
+        const float expected =
+            weight_slope(e, image, transposed ? dy : x, map, transposed ? x : dy, at);
+        if (memcmp(&got[i], &expected, sizeof expected) != 0)
+            fail_msg("d weight %zu is %.9g, loops give %.9g", i, (double)got[i], (double)expected);
+    }
+    vq_release(r->ctx, dy);
+}
+
 static void test_loops(void **state)
 {
     const example *e = *state;
     rig r;
     open_rig(&r, e, e->images, 2, NULL);
     check_forward(&r, e);
+    check_weights(&r, e);
     close_rig(&r);
 }
 

@@ -194,6 +194,19 @@ static void test_codebook_formula(void **state)
     close_rig(&r);
 }
 
+/* In double too the first of equal codes is chosen. */
+static void test_ties(void **state)
+{
+    (void)state;
+    rig r;
+    open_rig(&r, &vq_op_quantize_ema, commitment, mse_weight, false);
+    for (size_t k = 0; k < CODES * DIM; k++) r.codebook[k] = k < DIM ? 50.0 : 0.5;
+    must(r.ctx, vq_plan_forward(r.plan));
+    const int32_t *codes = vq_plan_data(r.plan, r.out[1], NULL);
+    for (size_t i = 0; i < N; i++) assert_int_equal(codes[i], 1);
+    close_rig(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_commitment),
         cmocka_unit_test(test_codebook),
         cmocka_unit_test(test_codebook_formula),
+        cmocka_unit_test(test_ties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
