@@ -23,16 +23,29 @@ typedef struct example {
 } example;
 
 /* Columns of the second and third rows take several chunks that begin within images. */
-/* clang-format off */
 static const example examples[] = {
     {"conv 3x2 uneven", &vq_op_conv2d, {3, 5, {3, 2}, {2, 1}, {0, 1, 2, 0}, true}, 3, 7, 6},
     {"conv in chunks", &vq_op_conv2d, {64, 5, {3, 3}, {1, 1}, {1, 1, 1, 1}, true}, 2, 48, 48},
-    {"transpose in chunks", &vq_op_conv_transpose2d, {6, 64, {4, 4}, {2, 2}, {1, 1, 1, 1}, true}, 2, 40, 40},
+    {"transpose in chunks",
+     &vq_op_conv_transpose2d,
+     {6, 64, {4, 4}, {2, 2}, {1, 1, 1, 1}, true},
+     2,
+     40,
+     40},
     {"conv 1x1", &vq_op_conv2d, {33, 17, {1, 1}, {1, 1}, {0, 0, 0, 0}, true}, 5, 5, 3},
-    {"transpose 1x1", &vq_op_conv_transpose2d, {33, 17, {1, 1}, {1, 1}, {0, 0, 0, 0}, true}, 2, 5, 3},
-    {"transpose 4x4 to 3", &vq_op_conv_transpose2d, {20, 3, {4, 4}, {2, 2}, {1, 1, 1, 1}, true}, 3, 5, 6},
+    {"transpose 1x1",
+     &vq_op_conv_transpose2d,
+     {33, 17, {1, 1}, {1, 1}, {0, 0, 0, 0}, true},
+     2,
+     5,
+     3},
+    {"transpose 4x4 to 3",
+     &vq_op_conv_transpose2d,
+     {20, 3, {4, 4}, {2, 2}, {1, 1, 1, 1}, true},
+     3,
+     5,
+     6},
 };
-/* clang-format on */
 
 typedef struct rig {
     vq_context *ctx;
@@ -308,7 +321,6 @@ static vq_status try_infer(vq_context *ctx, const vq_op *op, const vq_conv_attrs
 
 static void test_refusals(void **state)
 {
-    /* clang-format off */
     static const struct {
         const vq_op *op;
         vq_conv_attrs attrs;
@@ -316,24 +328,47 @@ static void test_refusals(void **state)
         vq_status status;
         const char *sentence;
     } refused[] = {
-        {&vq_op_conv2d, {3, 4, {3, 3}, {1, 1}, {0}, true}, {VQ_F32, {4, {1, 8, 8, 5}}}, VQ_E_SHAPE,
+        {&vq_op_conv2d,
+         {3, 4, {3, 3}, {1, 1}, {0}, true},
+         {VQ_F32, {4, {1, 8, 8, 5}}},
+         VQ_E_SHAPE,
          "stem: the input has 5 channels, but the weights expect 3"},
-        {&vq_op_conv2d, {3, 4, {3, 3}, {1, 1}, {0}, true}, {VQ_F32, {2, {8, 3}}}, VQ_E_SHAPE,
+        {&vq_op_conv2d,
+         {3, 4, {3, 3}, {1, 1}, {0}, true},
+         {VQ_F32, {2, {8, 3}}},
+         VQ_E_SHAPE,
          "stem: the input has 2 axes, but 4 are needed: N,H,W,C"},
-        {&vq_op_conv2d, {3, 4, {3, 3}, {1, 1}, {0}, true}, {VQ_U8, {4, {1, 8, 8, 3}}}, VQ_E_SHAPE,
+        {&vq_op_conv2d,
+         {3, 4, {3, 3}, {1, 1}, {0}, true},
+         {VQ_U8, {4, {1, 8, 8, 3}}},
+         VQ_E_SHAPE,
          "stem: input 0 holds u8, but f32 or f64 is needed"},
-        {&vq_op_conv2d, {3, 4, {3, 5}, {1, 1}, {0, 1, 0, 0}, true}, {VQ_F32, {4, {1, 8, 3, 3}}}, VQ_E_SHAPE,
+        {&vq_op_conv2d,
+         {3, 4, {3, 5}, {1, 1}, {0, 1, 0, 0}, true},
+         {VQ_F32, {4, {1, 8, 3, 3}}},
+         VQ_E_SHAPE,
          "stem: a padded width of 4 is smaller than the kernel's 5"},
-        {&vq_op_conv_transpose2d, {3, 4, {2, 2}, {1, 1}, {1, 0, 1, 0}, true}, {VQ_F32, {4, {1, 1, 3, 3}}}, VQ_E_SHAPE,
+        {&vq_op_conv_transpose2d,
+         {3, 4, {2, 2}, {1, 1}, {1, 0, 1, 0}, true},
+         {VQ_F32, {4, {1, 1, 3, 3}}},
+         VQ_E_SHAPE,
          "stem: a padding of 2 leaves nothing of the output's height of 2"},
-        {&vq_op_conv2d, {0, 4, {3, 3}, {1, 1}, {0}, true}, {VQ_F32, {4, {1, 8, 8, 0}}}, VQ_E_ARG,
+        {&vq_op_conv2d,
+         {0, 4, {3, 3}, {1, 1}, {0}, true},
+         {VQ_F32, {4, {1, 8, 8, 0}}},
+         VQ_E_ARG,
          "stem: 0 channels in and 4 out, but both must be at least 1"},
-        {&vq_op_conv2d, {3, 4, {3, 3}, {1, 0}, {0}, true}, {VQ_F32, {4, {1, 8, 8, 3}}}, VQ_E_ARG,
+        {&vq_op_conv2d,
+         {3, 4, {3, 3}, {1, 0}, {0}, true},
+         {VQ_F32, {4, {1, 8, 8, 3}}},
+         VQ_E_ARG,
          "stem: kernel 3 and stride 0, but both must be at least 1"},
-        {&vq_op_conv_transpose2d, {3, 4, {3, 3}, {1, 1}, {0, 0, -1, 0}, true}, {VQ_F32, {4, {1, 8, 8, 3}}}, VQ_E_ARG,
+        {&vq_op_conv_transpose2d,
+         {3, 4, {3, 3}, {1, 1}, {0, 0, -1, 0}, true},
+         {VQ_F32, {4, {1, 8, 8, 3}}},
+         VQ_E_ARG,
          "stem: a padding of -1, but it must be at least 0"},
     };
-    /* clang-format on */
     (void)state;
     rig r = {0};
     open_context(&r, 1, NULL);

@@ -139,7 +139,6 @@ static void test_mse(void **state)
 
 static void test_refusals(void **state)
 {
-    /* clang-format off */
     static const struct {
         const vq_op *op;
         int n_in;
@@ -148,16 +147,36 @@ static void test_refusals(void **state)
     } refused[] = {
         {&vq_op_relu, 1, {{VQ_I32, {1, {4}}}}, "node: input 0 holds i32, but f32 or f64 is needed"},
         {&vq_op_pixels, 1, {{VQ_F32, {1, {4}}}}, "node: pixels are u8, not f32"},
-        {&vq_op_add, 2, {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {2, {3, 5}}}}, "node: axis 1 is 4 in input 0 and 5 in input 1"},
-        {&vq_op_add, 2, {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {1, {4}}}}, "node: input 0 has 2 axes, input 1 has 1"},
-        {&vq_op_add, 2, {{VQ_F32, {1, {4}}}, {VQ_F64, {1, {4}}}}, "node: input 1 holds f64, but input 0 holds f32"},
-        {&vq_op_concat, 2, {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {2, {2, 4}}}}, "node: axis 0 is 2 in input 1 and 3 in input 0"},
-        {&vq_op_concat, 2, {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {3, {3, 4, 1}}}}, "node: input 1 has 3 axes, input 0 has 2"},
+        {&vq_op_add,
+         2,
+         {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {2, {3, 5}}}},
+         "node: axis 1 is 4 in input 0 and 5 in input 1"},
+        {&vq_op_add,
+         2,
+         {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {1, {4}}}},
+         "node: input 0 has 2 axes, input 1 has 1"},
+        {&vq_op_add,
+         2,
+         {{VQ_F32, {1, {4}}}, {VQ_F64, {1, {4}}}},
+         "node: input 1 holds f64, but input 0 holds f32"},
+        {&vq_op_concat,
+         2,
+         {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {2, {2, 4}}}},
+         "node: axis 0 is 2 in input 1 and 3 in input 0"},
+        {&vq_op_concat,
+         2,
+         {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {3, {3, 4, 1}}}},
+         "node: input 1 has 3 axes, input 0 has 2"},
         {&vq_op_concat, 1, {{VQ_F32, {0}}}, "node: a scalar has no last axis to join along"},
-        {&vq_op_mse, 2, {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {2, {4, 3}}}}, "node: axis 0 is 3 in input 0 and 4 in input 1"},
-        {&vq_op_mse, 2, {{VQ_F32, {2, {0, 4}}}, {VQ_F32, {2, {0, 4}}}}, "node: the mean over no numbers does not exist"},
+        {&vq_op_mse,
+         2,
+         {{VQ_F32, {2, {3, 4}}}, {VQ_F32, {2, {4, 3}}}},
+         "node: axis 0 is 3 in input 0 and 4 in input 1"},
+        {&vq_op_mse,
+         2,
+         {{VQ_F32, {2, {0, 4}}}, {VQ_F32, {2, {0, 4}}}},
+         "node: the mean over no numbers does not exist"},
     };
-    /* clang-format on */
     (void)state;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         rig r = {0};
