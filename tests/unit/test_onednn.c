@@ -346,6 +346,30 @@ static void build_chain(rig *r, const void *arg)
     r->y = resample(r, "up1", &vq_op_conv_transpose2d, h, 32, 3);
 }
 
+/* Two convolutions of one edge: the second to run backward adds to its gradient. */
+static void build_fan_out(rig *r, const void *arg)
+{
+    const int64_t channels = *(const int64_t *)arg;
+    const vq_value h = conv(r, "first", r->x, channels, channels, 1);
+    const vq_value wide = conv(r, "wide", h, channels, channels, 3);
+    r->y = add_node(r, &vq_op_add, "sum", NULL, wide, conv(r, "narrow", h, channels, channels, 1));
+}
+
+static void look_added(const rig *r)
+{
+    assert_true(step_of(r, "wide")->run.add[0] != step_of(r, "narrow")->run.add[0]);
+}
+
+static void gradients_of_a_fan_out_add_up(void **state)
+{
+    (void)state;
+    const int64_t channels[] = {5, 32};
+    for (int i = 0; i < 2; i++) {
+        const vq_shape shape = {4, {2, 7, 8, channels[i]}};
+        check("fan-out", build_fan_out, &channels[i], shape, shape, look_added);
+    }
+}
+
 static void look_blocked(const rig *r)
 {
     static const char *const inner[] = {"down", "conv", "block0.conv3", "block1.conv1", "up0"};
@@ -536,6 +560,7 @@ int main(void)
         cmocka_unit_test(random_shapes_match),
         cmocka_unit_test(sums_with_the_input_match),
         cmocka_unit_test(chains_match),
+        cmocka_unit_test(gradients_of_a_fan_out_add_up),
         cmocka_unit_test(the_same_run_gives_the_same_bits),
         cmocka_unit_test(batch_and_threads_change_no_bit),
         cmocka_unit_test(other_weights_are_packed_anew),
