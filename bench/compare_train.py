@@ -23,19 +23,24 @@ WARM_UP = 3
 
 
 class Worker:
-    """A program that runs one step for each line it is given."""
+    """A program that says "ready", then runs one step for each line it is given."""
 
     def __init__(self, command, threads):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env=environment(threads), text=True, bufsize=1)
+        if self.answer() != "ready":
+            raise SystemExit(f"{command[0]} is not ready")
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.process.args[0]} ended with {self.process.wait()}")
+        return line.strip()
 
     def step(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.process.args[0]} ended with {self.process.wait()}")
-        return float(line)
+        return float(self.answer())
 
     def close(self):
         self.process.stdin.close()

@@ -4,8 +4,8 @@
     peer_train.py train|forward [--preset P] [--batch N] [--threads N] [--compile]
                   [--channels-last] [--precision f32|bf16] [--lines]
 
-With --lines it runs one step for each line on stdin and prints its milliseconds, so that another
-program can take turns with it; else it prints the least and the median of --steps steps.
+With --lines it says "ready", then runs one step for each line on stdin and prints its milliseconds,
+so that another program can take turns with it; else it prints the least and the median of --steps steps.
 """
 
 import argparse
@@ -84,6 +84,7 @@ def main():
     for _ in range(WARM_UP):
         step()
     if options.lines:
+        print("ready", flush=True)
         for _ in sys.stdin:
             print(f"{timed(step):.3f}", flush=True)
         return
