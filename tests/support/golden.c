@@ -2,12 +2,12 @@
  * tests/support/golden.c -- golden files: reading, tolerances, comparing. */
 #include "support/golden.h"
 
+#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* Tests run in the root of the sources. */
 #define FOLDER "tests/golden/"
@@ -42,7 +42,10 @@ void golden_open(golden *file, vq_context *ctx, const char *name)
     must(ctx, vq_safetensors_load(ctx, path, &file->archive));
 }
 
-void golden_close(golden *file) { vq_archive_clear(file->ctx, &file->archive); }
+void golden_close(golden *file)
+{
+    vq_archive_clear(file->ctx, &file->archive);
+}
 
 const vq_array *golden_find(const golden *file, const char *format, ...)
 {
@@ -80,9 +83,9 @@ static void compare(const golden *file, const vq_array *expected, size_t first, 
     assert_non_null(got);
     for (size_t i = 0; i < count; i++)
         if (!is_close(file, (double)numbers[i], (double)got[i]))
-            fail_msg("%s: %s[%zu] is %.9g, PyTorch has %.9g; allowed: rtol %g, atol %g",
-                     file->name, expected->name, first + i, (double)got[i], (double)numbers[i],
-                     file->rtol, file->atol);
+            fail_msg("%s: %s[%zu] is %.9g, PyTorch has %.9g; allowed: rtol %g, atol %g", file->name,
+                     expected->name, first + i, (double)got[i], (double)numbers[i], file->rtol,
+                     file->atol);
 }
 
 void golden_compare(const golden *file, const vq_array *expected, const float *got)
@@ -90,8 +93,7 @@ void golden_compare(const golden *file, const vq_array *expected, const float *g
     compare(file, expected, 0, vq_shape_count(&expected->shape), got);
 }
 
-void golden_compare_row(const golden *file, const vq_array *expected, size_t row,
-                        const float *got)
+void golden_compare_row(const golden *file, const vq_array *expected, size_t row, const float *got)
 {
     const size_t count = vq_shape_count(&expected->shape) / (size_t)expected->shape.dim[0];
     compare(file, expected, row * count, count, got);

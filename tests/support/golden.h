@@ -5,10 +5,10 @@
 #ifndef VQ_TESTS_SUPPORT_GOLDEN_H
 #define VQ_TESTS_SUPPORT_GOLDEN_H
 
-#include <stdbool.h>
-#include <vqvae/tensor.h>
 #include "nn/backend.h"
 #include "nn/plan.h"
+#include <stdbool.h>
+#include <vqvae/tensor.h>
 
 typedef struct golden {
     vq_context *ctx;
@@ -29,8 +29,7 @@ const vq_array *golden_find(const golden *file, const char *format, ...) VQ_PRIN
 const vq_array *golden_get(const golden *file, const char *format, ...) VQ_PRINTF(2, 3);
 
 /** Compares row number `row` along the expected array's first axis. */
-void golden_compare_row(const golden *file, const vq_array *expected, size_t row,
-                        const float *got);
+void golden_compare_row(const golden *file, const vq_array *expected, size_t row, const float *got);
 void golden_compare(const golden *file, const vq_array *expected, const float *got);
 void golden_compare_number(const golden *file, const char *what, double expected, double got);
 

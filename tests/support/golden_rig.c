@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/support/golden_rig.c -- one operation in a graph of its own, run on golden numbers. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "support/golden.h"
 
@@ -13,8 +13,7 @@ static vq_status probe_declare(vq_context *ctx, vq_graph *graph, vq_node *node)
     return vq_graph_term(ctx, graph, node, "sum", 1.0);
 }
 
-static vq_status probe_infer(vq_context *ctx, const vq_node *node, const vq_desc *in,
-                             vq_desc *out)
+static vq_status probe_infer(vq_context *ctx, const vq_node *node, const vq_desc *in, vq_desc *out)
 {
     (void)node;
     (void)out;

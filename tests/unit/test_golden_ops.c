@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_golden_ops.c -- every operation of every backend against PyTorch: outputs, and
  * the gradients of inputs and parameters for a given gradient of the output. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "nn/ops.h"
 #include "support/golden.h"
@@ -35,8 +35,7 @@ static void load_param(const golden *file, int number, const golden_rig *rig, co
     if (to) memcpy(to, from->data, vq_shape_count(&from->shape) * sizeof *to);
 }
 
-static void compare_param(const golden *file, int number, const golden_rig *rig,
-                          const char *suffix)
+static void compare_param(const golden *file, int number, const golden_rig *rig, const char *suffix)
 {
     if (golden_rig_param(rig, suffix))
         golden_compare(file, golden_get(file, "case%d.d%s", number, suffix),
@@ -54,7 +53,10 @@ static void run_case(const golden *file, int number, const vq_backend *backend, 
 {
     golden_rig rig;
     vq_desc desc;
-    golden_rig_config config = {.backend = backend, .op = op, .attrs = attrs, .n_in = n_in,
+    golden_rig_config config = {.backend = backend,
+                                .op = op,
+                                .attrs = attrs,
+                                .n_in = n_in,
                                 .upstream = golden_get(file, "case%d.dy", number)};
     for (int i = 0; i < n_in; i++) config.in[i] = golden_get(file, "case%d.%s", number, in[i]);
     golden_rig_open(&rig, ctx, &config);
@@ -77,8 +79,11 @@ static void run_case(const golden *file, int number, const vq_backend *backend, 
 static vq_conv_attrs conv_attrs(const golden *file, int number)
 {
     const int32_t *a = golden_get(file, "case%d.attrs", number)->data;
-    return (vq_conv_attrs){.in = a[0], .out = a[1], .kernel = {a[2], a[3]},
-                           .stride = {a[4], a[5]}, .pad = {a[6], a[7], a[8], a[9]},
+    return (vq_conv_attrs){.in = a[0],
+                           .out = a[1],
+                           .kernel = {a[2], a[3]},
+                           .stride = {a[4], a[5]},
+                           .pad = {a[6], a[7], a[8], a[9]},
                            .bias = golden_find(file, "case%d.bias", number) != NULL};
 }
 
@@ -146,9 +151,12 @@ static void run_mse(const golden *file, int number, const vq_backend *backend)
     const double *weight = golden_get(file, "case%d.weight", number)->data;
     const double *mse = golden_get(file, "case%d.mse", number)->data;
     const vq_mse_attrs attrs = {.weight = *weight};
-    const golden_rig_config config = {
-        .backend = backend, .op = &vq_op_mse, .attrs = &attrs, .n_in = 2,
-        .in = {golden_get(file, "case%d.x", number), golden_get(file, "case%d.target", number)}};
+    const golden_rig_config config = {.backend = backend,
+                                      .op = &vq_op_mse,
+                                      .attrs = &attrs,
+                                      .n_in = 2,
+                                      .in = {golden_get(file, "case%d.x", number),
+                                             golden_get(file, "case%d.target", number)}};
     golden_rig_open(&rig, ctx, &config);
     must(ctx, vq_plan_forward(rig.plan));
     golden_compare_number(file, "mse", *mse, vq_plan_term(rig.plan, 0));
@@ -175,7 +183,9 @@ static void test_mse(void **state)
 static void run_pixels(const golden *file, int number, const vq_backend *backend)
 {
     golden_rig rig;
-    const golden_rig_config config = {.backend = backend, .op = &vq_op_pixels, .n_in = 1,
+    const golden_rig_config config = {.backend = backend,
+                                      .op = &vq_op_pixels,
+                                      .n_in = 1,
                                       .in = {golden_get(file, "case%d.x", number)},
                                       .inference = true};
     golden_rig_open(&rig, ctx, &config);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_golden_quantize.c -- twenty training steps of each quantiser against PyTorch:
  * codes, vectors, losses, gradients, and the codebook after every step. */
+#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "kernels/kernels.h"
 #include "quantize/quantize.h"
@@ -36,8 +36,12 @@ static void open_rig(golden_rig *rig, const vq_backend *backend, const vq_op *op
                      const vq_quantize_attrs *attrs)
 {
     const vq_array z = step_of(golden_get(&input, "z"), 0);
-    const golden_rig_config config = {.backend = backend, .op = op, .attrs = attrs, .n_in = 1,
-                                      .in = {&z}, .upstream = golden_get(&input, "dq")};
+    const golden_rig_config config = {.backend = backend,
+                                      .op = op,
+                                      .attrs = attrs,
+                                      .n_in = 1,
+                                      .in = {&z},
+                                      .upstream = golden_get(&input, "dq")};
     golden_rig_open(rig, ctx, &config);
 }
 
@@ -88,8 +92,12 @@ static void load_codebook(const golden *file, golden_rig *rig)
 
 static void run_ema(const golden *file, const vq_backend *backend, vq_ema_start start)
 {
-    const vq_quantize_attrs attrs = {.codes = CODES, .dim = DIM, .commitment = commitment,
-                                     .decay = 0.99, .epsilon = 1e-5, .start = start};
+    const vq_quantize_attrs attrs = {.codes = CODES,
+                                     .dim = DIM,
+                                     .commitment = commitment,
+                                     .decay = 0.99,
+                                     .epsilon = 1e-5,
+                                     .start = start};
     golden_rig rig;
     open_rig(&rig, backend, &vq_op_quantize_ema, &attrs);
     load_codebook(file, &rig);
@@ -151,8 +159,8 @@ static vq_adam_step adam_at(int step)
 
 static void run_gradient(const golden *file, const vq_backend *backend)
 {
-    const vq_quantize_attrs attrs = {.codes = CODES, .dim = DIM, .commitment = commitment,
-                                     .codebook = codebook_weight};
+    const vq_quantize_attrs attrs = {
+        .codes = CODES, .dim = DIM, .commitment = commitment, .codebook = codebook_weight};
     float moment1[CODES * DIM] = {0}, moment2[CODES * DIM] = {0};
     golden_rig rig;
     open_rig(&rig, backend, &vq_op_quantize_gradient, &attrs);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_golden_train.c -- ten steps of a whole small model against PyTorch: losses,
  * learning rate and gradient norm of every step, and all weights at the end. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 #include <vqvae/train.h>
 
 #include "model/builder.h"
@@ -34,7 +34,10 @@ static const char gradient_train[] =
 static vq_context *ctx;
 static golden input, start; /* pixels of all steps; first weights */
 
-static double variance(void) { return *(const double *)golden_get(&start, "variance")->data; }
+static double variance(void)
+{
+    return *(const double *)golden_get(&start, "variance")->data;
+}
 
 /* The model that PyTorch started from. */
 static vq_model *first_model(const vq_model_config *config)
@@ -45,10 +48,10 @@ static vq_model *first_model(const vq_model_config *config)
     must(ctx, vq_model_build(ctx, config, variance(), &graph));
     must(ctx, VQ_NEW(ctx, graph->trained_count, &trained));
     must(ctx, VQ_NEW(ctx, graph->state_count, &state));
-    must(ctx, vq_weights_unpack(ctx, start.name, graph, VQ_PARAM_TRAINED, "init.",
-                                &start.archive, trained));
-    must(ctx, vq_weights_unpack(ctx, start.name, graph, VQ_PARAM_STATE, "init.", &start.archive,
-                                state));
+    must(ctx, vq_weights_unpack(ctx, start.name, graph, VQ_PARAM_TRAINED, "init.", &start.archive,
+                                trained));
+    must(ctx,
+         vq_weights_unpack(ctx, start.name, graph, VQ_PARAM_STATE, "init.", &start.archive, state));
     must(ctx, vq_model_create(ctx, config, variance(), trained, state, &model));
     vq_release(ctx, trained);
     vq_release(ctx, state);
