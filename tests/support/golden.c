@@ -2,12 +2,13 @@
  * tests/support/golden.c -- golden files: reading, tolerances, comparing. */
 #include "support/golden.h"
 
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 /* Tests run in the root of the sources. */
 #define FOLDER "tests/golden/"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_golden_ops.c -- every operation of every backend against PyTorch: outputs, and
  * the gradients of inputs and parameters for a given gradient of the output. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "nn/ops.h"
 #include "support/golden.h"

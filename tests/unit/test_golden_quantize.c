@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_golden_quantize.c -- twenty training steps of each quantiser against PyTorch:
  * codes, vectors, losses, gradients, and the codebook after every step. */
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "kernels/kernels.h"
 #include "quantize/quantize.h"

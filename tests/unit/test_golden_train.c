@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_golden_train.c -- ten steps of a whole small model against PyTorch: losses,
  * learning rate and gradient norm of every step, and all weights at the end. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 #include <vqvae/train.h>
 
 #include "model/builder.h"
