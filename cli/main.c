@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     int code = dispatch(&p, argc - 1, argv + 1);
     if (code == DONE) code = results_flush(&p);
     else (void)fflush(stdout);
-    if (code != DONE) program_complain(&p);
+    if (code != DONE) program_complain(&p, code);
     program_close(&p);
     return code;
 }

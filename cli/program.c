@@ -87,9 +87,11 @@ void warn(program *p, const char *format, ...)
     say_marked(p, "\033[33m", "warning: ", sentence);
 }
 
-void program_complain(program *p)
+void program_complain(program *p, int code)
 {
-    if (p->error[0]) say_marked(p, "\033[31m", "error: ", p->error);
+    if (!p->error[0]) return;
+    if (code == INTERRUPTED) say_marked(p, "", "", p->error); /* asked for, so no error */
+    else say_marked(p, "\033[31m", "error: ", p->error);
 }
 
 static void log_sentence(void *user, vq_log_level level, const char *sentence)

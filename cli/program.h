@@ -59,8 +59,8 @@ int lib_usage(program *p, vq_status status);
 int program_context(program *p, int threads);
 void program_init(program *p);
 void program_close(program *p);
-/** Writes the sentence of a failure to stderr. */
-void program_complain(program *p);
+/** Writes the sentence that goes with the exit code to stderr. */
+void program_complain(program *p, int code);
 
 /** One line on stderr, unless --quiet. The newline is added. */
 void say(program *p, const char *format, ...) VQ_PRINTF(2, 3);

@@ -62,7 +62,7 @@ static size_t find_bounds(const chart *c, frame *f)
 
 static void widen_bounds(const chart *c, frame *f)
 {
-    if (c->limit > 0) f->y1 = fmax(f->y1, c->limit);
+    if (c->limit > 0) f->y1 = fmax(f->y1, 1.06 * c->limit); /* its name stands above */
     f->x0 = fmin(f->x0, 0.0);
     if (f->x1 <= f->x0) f->x1 = f->x0 + 1.0;
     if (f->logarithmic) {
@@ -134,8 +134,8 @@ static void draw_axes(text *to, const frame *f)
         text_add(to, "<text x=%.1f y=%d class=tx>%s</text>\n", place_x(f, ticks[i]), HEIGHT - 8,
                  number);
     }
-    text_add(to, "<path class=axis d='M%d %dH%d'/><text x=%d y=%d class=te>step</text>\n", LEFT,
-             HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH - RIGHT + 8, HEIGHT - 8);
+    text_add(to, "<path class=axis d='M%d %dH%d'/><text x=%d y=%d class=ty>step</text>\n", LEFT,
+             HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH, HEIGHT - 8);
 }
 
 /* ---- curves ---------------------------------------------------------------------------- */
@@ -192,32 +192,42 @@ static size_t bin(const series *s, point *to)
     return n;
 }
 
+/* Mean over a window of a twentieth of the curve. Towards the ends it narrows on both sides, so
+ * that the mean follows a steep start instead of lagging behind it. */
+static point mean_around(const point *points, size_t n, size_t i)
+{
+    const size_t half = n / 40 + 1, before = i, after = n - 1 - i;
+    const size_t reach = before < after ? (before < half ? before : half)
+                                        : (after < half ? after : half);
+    point mean = {points[i].x, 0};
+    for (size_t j = i - reach; j <= i + reach; j++)
+        mean.y += points[j].y / (double)(2 * reach + 1);
+    return mean;
+}
+
 static void draw_noisy(text *to, const frame *f, const series *s)
 {
     enum { FEW = 12 };
     point points[BINS];
     const size_t n = bin(s, points);
+    if (s->kind == SERIES_EXACT) {
+        path_of(to, f, points, n, "line", s->colour);
+        return;
+    }
     path_of(to, f, points, n, n > FEW ? "faint" : "soft", s->colour);
     if (n <= FEW) return;
-    /* Exponential mean over a thirtieth of the curve, corrected for its start. */
-    const double keep = 1.0 - fmin(1.0, 30.0 / (double)n);
-    double sum = 0.0, weight = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(points[i].y)) continue;
-        sum = keep * sum + (1 - keep) * points[i].y;
-        weight = keep * weight + (1 - keep);
-        points[i].y = weight > 0 ? sum / weight : points[i].y;
-    }
-    path_of(to, f, points, n, "soft", s->colour);
+    point smooth[BINS];
+    for (size_t i = 0; i < n; i++) smooth[i] = mean_around(points, n, i);
+    path_of(to, f, smooth, n, "soft", s->colour);
 }
 
 static void legend(text *to, const chart *c)
 {
     text_add(to, "<p class=legend>");
     for (size_t s = 0; s < c->n; s++) {
-        if (c->all[s].n == 0) continue;
+        if (c->all[s].n == 0 || !*c->all[s].name) continue;
         text_add(to, "<span><i class='b%d%s'></i>", c->all[s].colour,
-                 c->all[s].measured ? "" : " light");
+                 c->all[s].kind == SERIES_NOISY ? " light" : "");
         text_html(to, c->all[s].name);
         text_add(to, "</span>");
     }
@@ -237,13 +247,13 @@ void chart_draw(text *to, const chart *c)
     text_add(to, "<svg viewBox='0 0 %d %d' role=img aria-label='%s'>\n", WIDTH, HEIGHT, c->title);
     draw_axes(to, &f);
     if (c->limit > 0)
-        text_add(to, "<path class=limit d='M%d %.1fH%d'/><text class=te x=%d y=%.1f>K %.0f</text>\n",
-                 LEFT, place_y(&f, c->limit), WIDTH - RIGHT, WIDTH - RIGHT + 7,
-                 place_y(&f, c->limit) + 4, c->limit);
+        text_add(to, "<path class=limit d='M%d %.1fH%d'/><text x=%d y=%.1f>K = %.0f</text>\n",
+                 LEFT, place_y(&f, c->limit), WIDTH - RIGHT, LEFT + 8,
+                 place_y(&f, c->limit) - 6, c->limit);
     for (size_t s = 0; s < c->n; s++)
-        if (!c->all[s].measured) draw_noisy(to, &f, &c->all[s]);
+        if (c->all[s].kind != SERIES_MARKED) draw_noisy(to, &f, &c->all[s]);
     for (size_t s = 0; s < c->n; s++)
-        if (c->all[s].measured) draw_measured(to, &f, &c->all[s]);
+        if (c->all[s].kind == SERIES_MARKED) draw_measured(to, &f, &c->all[s]);
     text_add(to, "</svg><figcaption>%s</figcaption></figure>\n", c->caption);
 }
 

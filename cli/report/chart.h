@@ -9,11 +9,17 @@ typedef struct point {
     double x, y;
 } point;
 
+typedef enum series_kind {
+    SERIES_NOISY,  /* many points: faint, with their mean over neighbours */
+    SERIES_EXACT,  /* many points, drawn as they are */
+    SERIES_MARKED  /* few points, each marked, the last one named */
+} series_kind;
+
 /** One curve. Colours are classes of the page's style sheet: c0, c1 ... */
 typedef struct series {
     const char *name;
     int colour;
-    bool measured; /* few exact points, each marked; else many noisy ones, smoothed */
+    series_kind kind;
     const point *points;
     size_t n;
 } series;

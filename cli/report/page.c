@@ -7,17 +7,29 @@
 #include <vqvae/version.h>
 #include "report/report.h"
 
-enum { CURVES_MAX = 12 };
-
 /* ---- the figures that matter -------------------------------------------------------------- */
 
-static void tile(text *to, const char *name, const char *format, double value, const char *below)
+/* "206,497" */
+static void with_commas(double value, char *to, size_t size)
 {
+    char digits[32];
+    const int n = snprintf(digits, sizeof digits, "%.0f", value);
+    size_t used = 0;
+    for (int i = 0; i < n && used + 2 < size; i++) {
+        if (i > 0 && (n - i) % 3 == 0 && digits[i - 1] != '-') to[used++] = ',';
+        to[used++] = digits[i];
+    }
+    to[used] = 0;
+}
+
+static void tile(text *to, const char *name, int decimals, double value, const char *below)
+{
+    char number[48];
     if (!isfinite(value)) return;
-    text_add(to, "<div class=tile><span>%s</span><strong>", name);
-    text_add(to, *format == 'd' ? "%.0f" : *format == '1' ? "%.1f" : *format == '2' ? "%.2f" : "%.4f",
-             value);
-    text_add(to, "</strong><em>%s</em></div>\n", below);
+    if (decimals == 0) with_commas(value, number, sizeof number);
+    else (void)snprintf(number, sizeof number, "%.*f", decimals, value);
+    text_add(to, "<div class=tile><span>%s</span><strong>%s</strong><em>%s</em></div>\n", name,
+             number, below);
 }
 
 static void clock_of(double seconds, char *to, size_t size)
@@ -35,18 +47,18 @@ static void tiles(text *to, const report_run *run)
     const double k = (double)run->settings.model.level[0].k;
     clock_of(report_value(run->last, "seconds"), spent, sizeof spent);
     text_add(to, "<div class=tiles>\n");
-    (void)snprintf(below, sizeof below, "held-out, step %.0f", report_value(best, "step"));
-    tile(to, "Error (nmse)", "4", report_value(best, "valid_nmse"), below);
-    tile(to, "Fidelity (PSNR)", "2", report_value(best, "valid_psnr"), "dB, held-out");
-    (void)snprintf(below, sizeof below, "of %.0f, held-out", k);
-    tile(to, "Perplexity", "1", report_value(best, "valid_perplexity"), below);
-    tile(to, "Codes used", "d", report_value(best, "valid_codes_used"), below);
+    (void)snprintf(below, sizeof below, "at step %.0f", report_value(best, "step"));
+    tile(to, "Error (nmse)", 4, report_value(best, "valid_nmse"), below);
+    tile(to, "Fidelity (PSNR)", 2, report_value(best, "valid_psnr"), "dB");
+    (void)snprintf(below, sizeof below, "of %.0f codes", k);
+    tile(to, "Perplexity", 1, report_value(best, "valid_perplexity"), below);
+    tile(to, "Codes used", 0, report_value(best, "valid_codes_used"), "held-out images");
     (void)snprintf(below, sizeof below, "of %" PRId64 ", %s", run->settings.train.steps, spent);
-    tile(to, "Steps", "d", report_value(run->last, "step"), below);
-    tile(to, "Speed", "d", report_value(run->last, "images_per_second"), "images a second");
+    tile(to, "Steps", 0, report_value(run->last, "step"), below);
+    tile(to, "Speed", 0, report_value(run->last, "images_per_second"), "images a second");
     if (run->model)
-        tile(to, "Parameters", "d", (double)vq_model_parameters(run->model),
-             "beside the codebook");
+        tile(to, "Parameters", 0, (double)vq_model_parameters(run->model),
+             "without the codebook");
     text_add(to, "</div>\n");
 }
 
@@ -54,18 +66,18 @@ static void tiles(text *to, const report_run *run)
 
 typedef struct column {
     const char *name, *key;
-    const char *format;
+    int decimals;
     bool of_best; /* from the best line, else from the last */
     int better;   /* -1: the least wins; 1: the greatest; 0: nobody */
 } column;
 
 static const column columns[] = {
-    {"nmse", "valid_nmse", "%.5f", true, -1},      {"PSNR", "valid_psnr", "%.2f", true, 1},
-    {"perplexity", "valid_perplexity", "%.1f", true, 1},
-    {"codes used", "valid_codes_used", "%.0f", true, 1},
-    {"best step", "step", "%.0f", true, 0},        {"steps", "step", "%.0f", false, 0},
-    {"seconds", "seconds", "%.0f", false, 0},
-    {"images/s", "images_per_second", "%.0f", false, 0},
+    {"nmse", "valid_nmse", 5, true, -1},      {"PSNR", "valid_psnr", 2, true, 1},
+    {"perplexity", "valid_perplexity", 1, true, 1},
+    {"codes used", "valid_codes_used", 0, true, 1},
+    {"best step", "step", 0, true, 0},        {"steps", "step", 0, false, 0},
+    {"seconds", "seconds", 0, false, 0},
+    {"images/s", "images_per_second", 0, false, 0},
 };
 
 static double column_value(const column *c, const report_run *run)
@@ -86,11 +98,7 @@ static double column_winner(const column *c, const report_run *runs, size_t n)
 static void add_cell(text *to, const column *c, double value, double winner)
 {
     char number[48] = "-";
-    /* The formats are those of the table above: a double each. */
-    if (isfinite(value)) {
-        const int digits = c->format[2] - '0';
-        (void)snprintf(number, sizeof number, "%.*f", digits, value);
-    }
+    if (isfinite(value)) (void)snprintf(number, sizeof number, "%.*f", c->decimals, value);
     text_add(to, "<td class='n%s'>%s</td>", value == winner ? " win" : "", number);
 }
 
@@ -115,22 +123,22 @@ static void comparison(text *to, const report_run *runs, size_t n)
 /* ---- curves ------------------------------------------------------------------------------------ */
 
 /* A chart of one figure: of batches, and where it is known of the held-out images. */
-static int draw(program *p, text *to, const report_run *runs, size_t n, chart c, const char *key,
-                const char *valid_key)
+static int draw(program *p, text *to, const report_run *runs, size_t n, chart c,
+                series_kind kind, const char *key, const char *valid_key)
 {
-    series all[CURVES_MAX * 2];
-    point *points[CURVES_MAX * 2] = {0};
-    char names[CURVES_MAX * 2][96];
+    series all[2 * REPORT_RUNS_MAX];
+    point *points[2 * REPORT_RUNS_MAX] = {0};
+    char names[2 * REPORT_RUNS_MAX][96];
     int code = DONE;
     c.n = 0;
-    for (size_t i = 0; i < n && i < CURVES_MAX; i++)
+    for (size_t i = 0; i < n && i < REPORT_RUNS_MAX; i++)
         for (int valid = 0; valid < (valid_key ? 2 : 1); valid++, c.n++) {
             series *s = &all[c.n];
             (void)snprintf(names[c.n], sizeof names[c.n], "%s%s%s", n > 1 ? runs[i].name : "",
                            n > 1 && valid_key ? ", " : "",
                            !valid_key ? "" : valid ? "held-out images" : "training batches");
             *s = (series){.name = names[c.n], .colour = n > 1 ? runs[i].colour : 1 - valid,
-                          .measured = valid == 1};
+                          .kind = valid ? SERIES_MARKED : kind};
             if (!valid_key && n == 1) s->colour = 0;
             TRY_TO(report_points(p, &runs[i], valid ? valid_key : key, &points[c.n], &s->n));
             s->points = points[c.n];
@@ -138,103 +146,35 @@ static int draw(program *p, text *to, const report_run *runs, size_t n, chart c,
     c.all = all;
     chart_draw(to, &c);
 done:
-    for (size_t i = 0; i < CURVES_MAX * 2; i++) free(points[i]);
+    for (size_t i = 0; i < 2 * REPORT_RUNS_MAX; i++) free(points[i]);
     return code;
 }
 
 static int curves(program *p, text *to, const report_run *runs, size_t n)
 {
-    const double k = (double)runs[0].settings.model.level[0].k;
+    int64_t k = runs[0].settings.model.level[0].k;
+    for (size_t i = 1; i < n; i++)
+        if (runs[i].settings.model.level[0].k != k) k = 0; /* no line that holds for all */
     const chart nmse = {.title = "Error (nmse)", .logarithmic = true,
                         .caption = "Mean squared error as a share of the variance of all pixels."};
     const chart loss = {.title = "Loss", .logarithmic = true,
                         .caption = "Error plus the weighted commitment term: what is minimised."};
     const chart perplexity = {.title = "Perplexity", .from_zero = true,
                               .caption = "How many codes would carry as much if used equally."};
-    const chart used = {.title = "Codes used", .from_zero = true, .limit = k,
+    const chart used = {.title = "Codes used", .from_zero = true, .limit = (double)k,
                         .caption = "Different codes that occurred in a batch, or at all."};
     const chart lr = {.title = "Learning rate", .from_zero = true, .caption = "Of Adam."};
     const chart rate = {.title = "Images a second", .from_zero = true,
                         .caption = "Between logged steps, without validations and saves."};
     text_add(to, "<h2>Training</h2><div class=charts>\n");
-    TRY(draw(p, to, runs, n, nmse, "nmse", "valid_nmse"));
-    TRY(draw(p, to, runs, n, loss, "loss", "valid_loss"));
-    TRY(draw(p, to, runs, n, perplexity, "perplexity", "valid_perplexity"));
-    TRY(draw(p, to, runs, n, used, "codes_used", "valid_codes_used"));
-    TRY(draw(p, to, runs, n, lr, "lr", NULL));
-    TRY(draw(p, to, runs, n, rate, "images_per_second", NULL));
+    TRY(draw(p, to, runs, n, nmse, SERIES_NOISY, "nmse", "valid_nmse"));
+    TRY(draw(p, to, runs, n, loss, SERIES_NOISY, "loss", "valid_loss"));
+    TRY(draw(p, to, runs, n, perplexity, SERIES_NOISY, "perplexity", "valid_perplexity"));
+    TRY(draw(p, to, runs, n, used, SERIES_NOISY, "codes_used", "valid_codes_used"));
+    TRY(draw(p, to, runs, n, lr, SERIES_EXACT, "lr", NULL));
+    TRY(draw(p, to, runs, n, rate, SERIES_NOISY, "images_per_second", NULL));
     text_add(to, "</div>\n");
     return DONE;
-}
-
-/* ---- settings ------------------------------------------------------------------------------------ */
-
-static void value_text(const json_t *value, char *to, size_t size)
-{
-    if (json_is_string(value)) (void)snprintf(to, size, "%s", json_string_value(value));
-    else if (json_is_real(value)) (void)snprintf(to, size, "%.6g", json_real_value(value));
-    else if (json_is_integer(value))
-        (void)snprintf(to, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_boolean(value))
-        (void)snprintf(to, size, "%s", json_is_true(value) ? "yes" : "no");
-    else (void)snprintf(to, size, "-");
-}
-
-/* One row, with the value of each run. */
-static void setting_row(text *to, const char *name, const json_t *const *values, size_t n)
-{
-    bool same = true;
-    for (size_t i = 1; i < n; i++) same = same && json_equal(values[0], values[i]);
-    text_add(to, "<tr%s><td>", same ? "" : " class=differs");
-    text_html(to, name);
-    for (size_t i = 0; i < n; i++) {
-        char value[512];
-        value_text(values[i], value, sizeof value);
-        text_add(to, "</td><td>");
-        text_html(to, value);
-    }
-    text_add(to, "</td></tr>\n");
-}
-
-static void setting_rows(text *to, const char *prefix, const json_t *const *objects, size_t n)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)objects[0], key, value) {
-        const json_t *values[CURVES_MAX];
-        char name[128];
-        (void)snprintf(name, sizeof name, "%s.%s", prefix, key);
-        for (size_t i = 0; i < n; i++) values[i] = json_object_get(objects[i], key);
-        if (!json_is_array(value)) {
-            setting_row(to, name, values, n);
-            continue;
-        }
-        for (size_t e = 0; e < json_array_size(value); e++) {
-            const json_t *elements[CURVES_MAX];
-            char element[160];
-            (void)snprintf(element, sizeof element, "%s.%zu", name, e);
-            for (size_t i = 0; i < n; i++) elements[i] = json_array_get(values[i], e);
-            setting_rows(to, element, elements, n);
-        }
-    }
-}
-
-static void settings_table(text *to, const report_run *runs, size_t n)
-{
-    static const char *const sections[] = {"model", "train", "data", "run"};
-    text_add(to, "<h2>Settings</h2><div class='card scroll'><table><tr><th>setting</th>");
-    for (size_t i = 0; i < n; i++) {
-        text_add(to, "<th>");
-        text_html(to, runs[i].name);
-        text_add(to, "</th>");
-    }
-    text_add(to, "</tr>\n");
-    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
-        const json_t *objects[CURVES_MAX];
-        for (size_t i = 0; i < n; i++) objects[i] = json_object_get(runs[i].config, sections[s]);
-        setting_rows(to, sections[s], objects, n);
-    }
-    text_add(to, "</table></div>\n");
 }
 
 /* ---- the page ---------------------------------------------------------------------------------------- */
@@ -261,11 +201,8 @@ static void head(text *to, const report_run *runs, size_t n)
     text_add(to, "</p></header>\n");
 }
 
-int report_page(program *p, report_run *runs, size_t n, text *to)
+static int all_pictures(program *p, text *to, const report_run *runs, size_t n)
 {
-    head(to, runs, n);
-    if (n == 1) tiles(to, &runs[0]);
-    else comparison(to, runs, n);
     for (size_t i = 0; i < n; i++) {
         text_add(to, "<h2>Pictures%s", n > 1 ? " of " : "");
         if (n > 1) text_html(to, runs[i].name);
@@ -273,8 +210,23 @@ int report_page(program *p, report_run *runs, size_t n, text *to)
         TRY(report_pictures(p, &runs[i], to));
         text_add(to, "</div>\n");
     }
-    TRY(curves(p, to, runs, n));
-    settings_table(to, runs, n);
+    return DONE;
+}
+
+/* One run is looked at first; several are compared first. */
+int report_page(program *p, const report_run *runs, size_t n, text *to)
+{
+    head(to, runs, n);
+    if (n == 1) {
+        tiles(to, &runs[0]);
+        TRY(all_pictures(p, to, runs, n));
+        TRY(curves(p, to, runs, n));
+    } else {
+        comparison(to, runs, n);
+        TRY(curves(p, to, runs, n));
+        TRY(all_pictures(p, to, runs, n));
+    }
+    report_settings(to, runs, n);
     text_add(to, "<footer>Made by vqvae %s.</footer></main></html>\n", vq_version());
     return text_check(p, to);
 }

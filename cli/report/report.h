@@ -6,6 +6,8 @@
 #include "report/chart.h"
 #include "run/training.h"
 
+enum { REPORT_RUNS_MAX = 6 }; /* as many as there are colours */
+
 /** A run as the page shows it. */
 typedef struct report_run {
     const char *name; /* as named on the command line */
@@ -31,9 +33,12 @@ int report_points(program *p, const report_run *run, const char *key, point **po
 double report_value(const json_t *line, const char *key);
 
 /** The whole page. */
-int report_page(program *p, report_run *runs, size_t n, text *to);
+int report_page(program *p, const report_run *runs, size_t n, text *to);
 /** Originals, reconstructions and maps of codes; use of the codes. */
 int report_pictures(program *p, const report_run *run, text *to);
+
+/** The table of settings; where runs differ, the name stands out. */
+void report_settings(text *to, const report_run *runs, size_t n);
 
 /** The page's style sheet. */
 extern const char report_style[];

@@ -16,8 +16,6 @@ static const option options[] = {
     OPTION(report_options, force, 'f', NULL, "", "overwrite a page that exists"),
 };
 
-enum { RUNS_MAX = 6 }; /* as many as there are colours */
-
 static int load_all(program *p, int n, char **paths, report_run *runs)
 {
     for (int i = 0; i < n; i++) TRY(report_run_load(p, paths[i], i, &runs[i]));
@@ -52,7 +50,7 @@ const verb verb_report = {
     .summary = "make a page of one run, or of several side by side",
     .operands = "RUN...",
     .min_operands = 1,
-    .max_operands = RUNS_MAX,
+    .max_operands = REPORT_RUNS_MAX,
     .about = "Writes one HTML file that needs no other: results, originals beside what comes back, the\n"
              "codes between them and their use, curves of the training, all settings.",
     .examples = "vqvae report run\n"
