@@ -27,7 +27,7 @@ packages:
 	@sh scripts/packages.sh
 
 demo: packages
-	@sh scripts/build.sh
+	@sh scripts/build.sh vqvae_cli
 	@sh scripts/demo.sh
 
 test: packages
@@ -49,7 +49,7 @@ style:
 	@sh scripts/style.sh
 
 bench:
-	@sh scripts/build.sh
+	@sh scripts/build.sh vqvae_cli
 	@build/$(PRESET)/vqvae bench train --preset cifar10 --batch 128 --threads $(JOBS)
 
 clean:

@@ -21,7 +21,9 @@ done
 install="apt-get install -y --no-install-recommends$missing"
 if [ "$(id -u)" -ne 0 ]; then
     echo 'packages: some are missing and only root can install them; run this line, then again:' >&2
-    echo "sudo sh -c 'apt-get update && $install'" >&2
+    become='su -c'
+    ! command -v sudo >/dev/null || become='sudo sh -c'
+    echo "$become 'apt-get update && $install'" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

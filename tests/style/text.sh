@@ -4,29 +4,44 @@
 # lines or a last line without an end; none points at a place on somebody's machine.
 set -eu
 
+list() { git ls-files; }
+git rev-parse --is-inside-work-tree >/dev/null 2>&1 ||
+    list() { find . -path ./build -prune -o -path ./runs -prune -o -type f -print | sed 's|^\./||'; }
+
+binary='^LICENSE$|\.(npy|safetensors|png|jpe?g|gz|tar|bin|svg)$|^tests/fuzz/corpus/'
+list | grep -vE "$binary" | while read -r file; do [ ! -s "$file" ] || echo "$file"; done |
+    xargs awk '
+function refuse(line, why) {
+    printf "%s:%d: %s\n", file, line, why
+    bad = 1
+}
+function finish() {
+    if (file == "") return
+    if (source && !licensed) refuse(1, "lacks SPDX-License-Identifier: Apache-2.0 near its top")
+}
+FNR == 1 {
+    finish()
+    file = FILENAME
+    licensed = 0
+    source = file ~ /\.([ch]|def|sh|awk|bats|py|cmake|cmake\.in)$|CMakeLists\.txt$|^Makefile$/ ||
+             file == ".ci/run"
+    tabs = file == "Makefile" || file ~ /\.tsv$/
+}
+FNR <= 3 && /SPDX-License-Identifier: Apache-2\.0/ { licensed = 1 }
+/\t/ && !tabs { refuse(FNR, "a tab") }
+/[ \t\r]$/ { refuse(FNR, "blanks at the end of the line") }
+/\/(work|root|home\/[a-z]+)\// { refuse(FNR, "a place on one machine") }
+END {
+    finish()
+    exit bad
+}' || exit 1
+
+# What awk cannot see: whether the last line ends.
 status=0
-fail() { echo "$1" >&2; status=1; }
-
-# Make wants tabs; what git does not track is nobody's business yet.
-tracked() { git ls-files; }
-if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    tracked() { find . -path ./build -prune -o -type f -print | sed 's|^\./||'; }
-fi
-
-for file in $(tracked | grep -E '\.([ch]|def|sh|awk|bats|py|cmake|in)$|CMakeLists.txt$|^Makefile$|^\.ci/run$' |
-              grep -vE '\.pc\.in$'); do
-    [ -f "$file" ] || continue
-    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' ||
-        fail "$file: its first lines lack SPDX-License-Identifier: Apache-2.0"
-done
-
-tab=$(printf '\t')
-for file in $(tracked | grep -vE '^(LICENSE|build/)|\.(npy|safetensors|png|jpg|jpeg|gz|tar|bin)$|^tests/fuzz/corpus/'); do
-    [ -s "$file" ] || continue
-    [ "$file" = Makefile ] || [ "${file##*.}" = tsv ] || ! grep -n "$tab" "$file" ||
-        fail "$file: has tabs"
-    ! grep -n ' $' "$file" || fail "$file: has blanks at the ends of lines"
-    [ -z "$(tail -c 1 "$file")" ] || fail "$file: its last line does not end"
-    ! grep -nE '/(work|home/[a-z]+|root)/' "$file" || fail "$file: names a place on one machine"
+for file in $(list | grep -vE "$binary"); do
+    if [ -s "$file" ] && [ "$(tail -c 1 "$file" | wc -l)" -eq 0 ]; then
+        echo "$file: its last line does not end"
+        status=1
+    fi
 done
 exit "$status"
