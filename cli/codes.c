@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/codes.c -- files of codes. */
 #include "codes.h"
+#include "facts.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vqvae/tensor.h>
-#include "facts.h"
 
 void arithmetic_name(program *p, const vq_session *session, char *to, size_t size)
 {
@@ -30,7 +30,7 @@ void codes_clear(code_set *set)
     set->codes = NULL;
 }
 
-/* ---- writing ------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------- */
 
 static vq_dtype smallest_dtype(int64_t k)
 {
@@ -49,12 +49,14 @@ static int grid_array(program *p, const code_set *set, size_t grid, size_t first
 {
     vq_grid *g = (vq_grid *)(uintptr_t)&set->grids[grid];
     const size_t cells = (size_t)(g->height * g->width);
-    *out = (vq_array){.name = g->name, .dtype = smallest_dtype(g->codes),
+    *out = (vq_array){.name = g->name,
+                      .dtype = smallest_dtype(g->codes),
                       .shape = {3, {set->images, g->height, g->width}}};
     TRY(allocate(p, (size_t)set->images * cells, vq_dtype_size(out->dtype), &out->data));
     for (size_t i = 0; i < (size_t)set->images; i++)
         for (size_t c = 0; c < cells; c++)
-            narrow(out->dtype, out->data, i * cells + c, set->codes[i * set->per_image + first + c]);
+            narrow(out->dtype, out->data, i * cells + c,
+                   set->codes[i * set->per_image + first + c]);
     return DONE;
 }
 
@@ -65,8 +67,11 @@ static int write_archive(program *p, const char *path, const code_set *set, vq_a
     char *key_list[] = {keys[0], keys[1], keys[2]}, *values[] = {name, kind, hash};
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, set->hash);
     memcpy(name, set->arithmetic, sizeof name);
-    const vq_archive archive = {.arrays = arrays, .n_arrays = set->n_grids, .keys = key_list,
-                                .values = values, .n_keys = 3};
+    const vq_archive archive = {.arrays = arrays,
+                                .n_arrays = set->n_grids,
+                                .keys = key_list,
+                                .values = values,
+                                .n_keys = 3};
     return lib_writing(p, vq_safetensors_save(p->ctx, path, &archive));
 }
 
@@ -94,13 +99,15 @@ void index_head(text *to, const code_set *set)
              ", \"height\": %" PRId64 ", \"width\": %" PRId64 ", \"grids\": [",
              set->hash, set->arithmetic, set->images, set->height, set->width);
     for (size_t i = 0; i < set->n_grids; i++)
-        text_add(to, "%s{\"name\": \"%s\", \"height\": %" PRId64 ", \"width\": %" PRId64
-                 ", \"codes\": %" PRId64 "}", i ? ", " : "", set->grids[i].name,
-                 set->grids[i].height, set->grids[i].width, set->grids[i].codes);
+        text_add(to,
+                 "%s{\"name\": \"%s\", \"height\": %" PRId64 ", \"width\": %" PRId64
+                 ", \"codes\": %" PRId64 "}",
+                 i ? ", " : "", set->grids[i].name, set->grids[i].height, set->grids[i].width,
+                 set->grids[i].codes);
     text_add(to, "]}\n");
 }
 
-/* ---- reading -------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 /* Element `at` of any array of integers; false where it cannot be a code. */
 static bool widen(const vq_array *a, size_t at, uint32_t *code)
@@ -126,7 +133,8 @@ static int check_array(program *p, const char *path, const vq_array *a, int64_t 
     if (!whole || a->shape.rank != 3)
         return fail(p, BAD_INPUT,
                     "%s: codes are u8, u16, u32, i32 or i64 of rank 3 (images, height, width), not "
-                    "%s of rank %d", path, vq_dtype_name(a->dtype), a->shape.rank);
+                    "%s of rank %d",
+                    path, vq_dtype_name(a->dtype), a->shape.rank);
     if (a->shape.dim[0] != images)
         return fail(p, BAD_INPUT, "%s: its grids have %" PRId64 " and %" PRId64 " images", path,
                     images, a->shape.dim[0]);
@@ -139,8 +147,8 @@ static int gather(program *p, const char *path, const vq_array *a, code_set *set
     for (size_t i = 0; i < (size_t)set->images; i++)
         for (size_t c = 0; c < cells; c++)
             if (!widen(a, i * cells + c, &set->codes[i * set->per_image + first + c]))
-                return fail(p, BAD_INPUT, "%s: image %zu has a code below 0 or above 2^32 - 1", path,
-                            i);
+                return fail(p, BAD_INPUT, "%s: image %zu has a code below 0 or above 2^32 - 1",
+                            path, i);
     return DONE;
 }
 
@@ -189,8 +197,8 @@ static int read_archive(program *p, const char *path, code_set *set)
         if (!arrays[n]) break;
     }
     if (n == 0 || n != archive.n_arrays)
-        TRY_TO(fail(p, BAD_INPUT, "%s is no file of codes: its tensors are not level.0, level.1 ...",
-                    path));
+        TRY_TO(fail(p, BAD_INPUT,
+                    "%s is no file of codes: its tensors are not level.0, level.1 ...", path));
     TRY_TO(take_arrays(p, path, arrays, n, set));
     take_hash(set, vq_archive_meta(&archive, "vqvae.model_hash"),
               vq_archive_meta(&archive, "vqvae.arithmetic"));

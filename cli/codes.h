@@ -4,19 +4,19 @@
 #ifndef CLI_CODES_H
 #define CLI_CODES_H
 
-#include <vqvae/model.h>
 #include "files.h"
+#include <vqvae/model.h>
 
 typedef struct code_set {
     vq_grid grids[VQ_MAX_LEVELS]; /* codes: 0 where the file does not tell K */
     size_t n_grids;
     int64_t images;
-    size_t per_image;       /* codes of one image over all grids */
-    uint32_t *codes;        /* images x per_image, as sessions take them; free() */
-    int64_t height, width;  /* of the images; 0: unknown */
-    uint64_t hash;          /* of the model that made them */
+    size_t per_image;      /* codes of one image over all grids */
+    uint32_t *codes;       /* images x per_image, as sessions take them; free() */
+    int64_t height, width; /* of the images; 0: unknown */
+    uint64_t hash;         /* of the model that made them */
     bool has_hash;
-    char arithmetic[96];    /* they were made with; "" unknown */
+    char arithmetic[96]; /* they were made with; "" unknown */
 } code_set;
 
 /** "f32 onednn avx512": precision, operations, instruction set. */

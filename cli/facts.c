@@ -78,7 +78,7 @@ static void column_widths(const json_t *rows, size_t width[COLUMNS])
         const char *key;
         json_t *value, *row = json_array_get(rows, i);
         size_t c = 0;
-        json_object_foreach(row, key, value) {
+        json_object_foreach (row, key, value) {
             if (c == COLUMNS) break;
             const size_t n = text_width(value), name = strlen(key);
             if (i == 0) width[c] = name;
@@ -98,7 +98,7 @@ static void print_table(const json_t *rows, int indent)
         json_t *value, *row = json_array_get(rows, head ? 0 : i - 1);
         size_t c = 0;
         printf("%*s", indent, "");
-        json_object_foreach(row, key, value) {
+        json_object_foreach (row, key, value) {
             char text[4 * CELL];
             if (c == COLUMNS) break;
             cell(value, text, sizeof text);
@@ -120,9 +120,9 @@ static void print_object(const json_t *facts, int indent)
     const char *key;
     json_t *value;
     int width = 0;
-    json_object_foreach((json_t *)(uintptr_t)facts, key, value)
+    json_object_foreach ((json_t *)(uintptr_t)facts, key, value)
         if ((int)strlen(key) > width) width = (int)strlen(key);
-    json_object_foreach((json_t *)(uintptr_t)facts, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)facts, key, value) {
         char text[16 * CELL];
         if (json_is_object(value) || is_table(value)) {
             printf("%*s%s\n", indent, "", key);

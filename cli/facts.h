@@ -3,8 +3,8 @@
 #ifndef CLI_FACTS_H
 #define CLI_FACTS_H
 
-#include <jansson.h>
 #include "program.h"
+#include <jansson.h>
 
 /** A JSON number; null where it is not finite. */
 json_t *fact_number(double value);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/help.c -- the texts of --help, made from the tables that the parser reads. */
-#include <string.h>
 #include "common.h"
+#include <string.h>
 
 const option shared_options[] = {
     OPTION(common_options, threads, 0, "N", "0", "threads to compute with; 0: one a processor",
@@ -48,8 +48,7 @@ void help_program(void)
     const verb *v;
     printf("vqvae: images into small grids of codes and back, learnt on ordinary CPUs\n\n"
            "Usage: vqvae VERB [argument ...]\n\nVerbs:\n");
-    for (size_t i = 0; (v = verb_at(i)) != NULL; i++)
-        printf("  %-12s %s\n", v->name, v->summary);
+    for (size_t i = 0; (v = verb_at(i)) != NULL; i++) printf("  %-12s %s\n", v->name, v->summary);
     printf("\nMODEL is a .safetensors file or a run folder (its best model). DATA is a folder or\n"
            ".tar of PNG and JPEG files, an IDX file or its .gz, a folder of IDX files, or an .npy\n"
            "of bytes; DATA:train names a part of it.\n"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/main.c -- picks the verb, reads its options, runs it, turns failures into exit codes. */
+#include "option.h"
+#include "verbs.h"
 #include <stdlib.h>
 #include <string.h>
 #include <vqvae/version.h>
-#include "option.h"
-#include "verbs.h"
 
 #define VERB(name) &verb_##name,
 static const verb *const verbs[] = {

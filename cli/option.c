@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/option.c -- the command line against a verb's table. */
 #include "option.h"
+#include "common.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common.h"
 
 enum { WORD_MAX = 64 };
 
@@ -46,7 +46,7 @@ const char *nearest_word(const char *typed, const char *const *words, size_t n_w
     return best;
 }
 
-/* ---- finding an option ------------------------------------------------------- */
+/* ---- finding an option --------------------------------------------------- */
 
 const option *option_at(const verb *v, size_t index)
 {
@@ -93,13 +93,12 @@ static int unknown_option(program *p, const verb *v, const char *typed, size_t l
     }
     (void)snprintf(name, sizeof name, "%.*s", (int)length, typed);
     const char *near = nearest_word(name, words, n);
-    if (near)
-        return fail(p, BAD_USAGE, "there is no option --%s; did you mean --%s?", name, near);
+    if (near) return fail(p, BAD_USAGE, "there is no option --%s; did you mean --%s?", name, near);
     return fail(p, BAD_USAGE, "there is no option --%s; `vqvae %s --help` lists them", name,
                 v->name);
 }
 
-/* ---- storing a value ---------------------------------------------------------- */
+/* ---- storing a value ----------------------------------------------------- */
 
 static int choice_index(const char *choices, const char *text)
 {
@@ -114,8 +113,7 @@ static int choice_index(const char *choices, const char *text)
     return -1;
 }
 
-static int store_whole(program *p, const option *o, const char *name, const char *text,
-                       int64_t *to)
+static int store_whole(program *p, const option *o, const char *name, const char *text, int64_t *to)
 {
     char *end = NULL;
     errno = 0;
@@ -180,11 +178,10 @@ static int check_required(program *p, const verb *v, const void *options)
     return DONE;
 }
 
-/* ---- walking the arguments ----------------------------------------------------- */
+/* ---- walking the arguments ----------------------------------------------- */
 
 /* Reads the option in arguments[*at] and moves *at past it and its value. */
-static int take_option(program *p, const verb *v, int n, char **arguments, int *at,
-                       void *options)
+static int take_option(program *p, const verb *v, int n, char **arguments, int *at, void *options)
 {
     const char *text = arguments[(*at)++];
     const bool is_long = text[1] == '-';

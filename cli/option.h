@@ -5,12 +5,7 @@
 
 #include "program.h"
 
-typedef enum option_type {
-    OPTION_FLAG,
-    OPTION_WHOLE,
-    OPTION_TEXT,
-    OPTION_LIST
-} option_type;
+typedef enum option_type { OPTION_FLAG, OPTION_WHOLE, OPTION_TEXT, OPTION_LIST } option_type;
 
 /** Values of an option that may be given several times, in order. */
 typedef struct option_list {
@@ -25,25 +20,25 @@ typedef struct option {
     const char *name; /* the field's; underscores are written as hyphens */
     char letter;      /* 0: long form only */
     option_type type;
-    size_t at;              /* where the value goes in the verb's own struct */
-    const char *argument;   /* "N"; NULL for flags */
-    const char *standard;   /* the default; NULL: must be given; "": unset */
-    const char *help;       /* one line, no full stop */
-    const char *choices;    /* "auto|portable": WHOLE stores the index, TEXT the word */
-    int64_t low, high;      /* accepted range of WHOLE */
+    size_t at;            /* where the value goes in the verb's own struct */
+    const char *argument; /* "N"; NULL for flags */
+    const char *standard; /* the default; NULL: must be given; "": unset */
+    const char *help;     /* one line, no full stop */
+    const char *choices;  /* "auto|portable": WHOLE stores the index, TEXT the word */
+    int64_t low, high;    /* accepted range of WHOLE */
 } option;
 
-#define OPTION_TYPE(T, f)                                                                         \
+#define OPTION_TYPE(T, f)                                                                          \
     _Generic(((T *)0)->f,                                                                         \
         bool: OPTION_FLAG,                                                                        \
         int64_t: OPTION_WHOLE,                                                                    \
         const char *: OPTION_TEXT,                                                                \
         option_list: OPTION_LIST)
 /** The type comes from the field, so the two cannot disagree. The rest: help, then .low = ... */
-#define OPTION(T, f, letter_, argument_, standard_, ...)                                          \
-    {                                                                                             \
-        .name = #f, .letter = (letter_), .type = OPTION_TYPE(T, f), .at = offsetof(T, f),         \
-        .argument = (argument_), .standard = (standard_), .help = __VA_ARGS__                     \
+#define OPTION(T, f, letter_, argument_, standard_, ...)                                           \
+    {                                                                                              \
+        .name = #f, .letter = (letter_), .type = OPTION_TYPE(T, f), .at = offsetof(T, f),          \
+        .argument = (argument_), .standard = (standard_), .help = __VA_ARGS__                      \
     }
 
 /** Options of every verb; the first member of every verb's struct. */

@@ -3,8 +3,8 @@
 #ifndef CLI_PICTURE_H
 #define CLI_PICTURE_H
 
-#include <vqvae/data.h>
 #include "program.h"
+#include <vqvae/data.h>
 
 /** Where an image goes, and how many pixels each of its own becomes. */
 typedef struct placing {

@@ -33,17 +33,17 @@ typedef struct program {
     char error[2048];
 } program;
 
-#define TRY(call)                                                                                 \
-    do {                                                                                          \
-        const int try_code_ = (call);                                                             \
-        if (try_code_ != DONE) return try_code_;                                                  \
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        const int try_code_ = (call);                                                              \
+        if (try_code_ != DONE) return try_code_;                                                   \
     } while (0)
 
 /* For functions that own something: `int code` and the label `done` must exist. */
-#define TRY_TO(call)                                                                              \
-    do {                                                                                          \
-        code = (call);                                                                            \
-        if (code != DONE) goto done;                                                              \
+#define TRY_TO(call)                                                                               \
+    do {                                                                                           \
+        code = (call);                                                                             \
+        if (code != DONE) goto done;                                                               \
     } while (0)
 
 /** Keeps the sentence and returns the code. */

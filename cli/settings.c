@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/settings.c -- sections of settings, read and written by the library's own tables. */
 #include "settings.h"
+#include "files.h"
 #include <stdlib.h>
 #include <string.h>
-#include "files.h"
 
 enum { MODEL, TRAIN, DATA, SECTIONS };
 
@@ -47,7 +47,7 @@ int settings_read(program *p, const json_t *object, const char *where, settings 
     if (!json_is_object(object))
         return fail(p, BAD_INPUT, "%s: settings are a JSON object {\"model\", \"train\", \"data\"}",
                     where);
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
         const int section = section_number(key, strlen(key));
         if (section < 0)
             return fail(p, BAD_INPUT, "%s: \"%s\" is none of \"model\", \"train\", \"data\"", where,
@@ -89,7 +89,8 @@ int json_file(program *p, const char *path, json_t **out)
     TRY_TO(file_read(p, path, &t));
     *out = json_loadb(t.data, t.used, JSON_REJECT_DUPLICATES, &error);
     if (!*out)
-        code = fail(p, BAD_INPUT, "%s: line %d is not valid JSON: %s", path, error.line, error.text);
+        code =
+            fail(p, BAD_INPUT, "%s: line %d is not valid JSON: %s", path, error.line, error.text);
 done:
     free(t.data);
     return code;
@@ -110,7 +111,8 @@ int settings_set(program *p, const char *assignment, settings *s)
     const char *equals = strchr(assignment, '=');
     const char *dot = strchr(assignment, '.');
     if (!equals || !dot || dot > equals || (size_t)(equals - dot) >= sizeof name)
-        return fail(p, BAD_USAGE, "--set takes section.name=value, such as train.lr=0.001, not \"%s\"",
+        return fail(p, BAD_USAGE,
+                    "--set takes section.name=value, such as train.lr=0.001, not \"%s\"",
                     assignment);
     (void)snprintf(name, sizeof name, "%.*s", (int)(equals - dot - 1), dot + 1);
     switch (section_number(assignment, (size_t)(dot - assignment))) {

@@ -3,10 +3,10 @@
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
 
+#include "option.h"
 #include <jansson.h>
 #include <vqvae/data.h>
 #include <vqvae/train.h>
-#include "option.h"
 
 typedef struct settings {
     vq_model_config model;

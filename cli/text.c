@@ -60,7 +60,8 @@ void text_base64(text *t, const unsigned char *bytes, size_t n)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
         const size_t left = n - i;
-        const unsigned a = bytes[i], b = left > 1 ? bytes[i + 1] : 0, c = left > 2 ? bytes[i + 2] : 0;
+        const unsigned a = bytes[i], b = left > 1 ? bytes[i + 1] : 0,
+                       c = left > 2 ? bytes[i + 2] : 0;
         const unsigned word = a << 16 | b << 8 | c;
         const char four[4] = {digits[word >> 18], digits[word >> 12 & 63],
                               left > 1 ? digits[word >> 6 & 63] : '=',

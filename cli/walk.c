@@ -16,8 +16,8 @@ static void order_of_walk(const void *state, int64_t step, int64_t slot, int64_t
     *epoch = 0;
 }
 
-int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n,
-               int64_t batch, walk *w)
+int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
+               walk *w)
 {
     *w = (walk){.indices = indices, .n = n, .batch = batch};
     if (n == 0) return DONE;

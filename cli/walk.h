@@ -4,9 +4,9 @@
 #ifndef CLI_WALK_H
 #define CLI_WALK_H
 
+#include "program.h"
 #include <vqvae/data.h>
 #include <vqvae/model.h>
-#include "program.h"
 
 typedef struct walk {
     vq_loader *loader;
@@ -15,8 +15,8 @@ typedef struct walk {
 } walk;
 
 /** Starts at the first of n images. The walk must stay where it is until walk_end(). */
-int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n,
-               int64_t batch, walk *w);
+int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
+               walk *w);
 /** The next batch of *n images, *n = 0 past the last; valid until the next call. */
 int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n);
 void walk_end(program *p, walk *w);

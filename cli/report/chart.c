@@ -34,12 +34,12 @@ static double place_x(const frame *f, double x)
 
 static double place_y(const frame *f, double y)
 {
-    const double share = f->logarithmic ? log(y / f->y0) / log(f->y1 / f->y0)
-                                        : (y - f->y0) / (f->y1 - f->y0);
+    const double share =
+        f->logarithmic ? log(y / f->y0) / log(f->y1 / f->y0) : (y - f->y0) / (f->y1 - f->y0);
     return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
 }
 
-/* ---- bounds and ticks ------------------------------------------------------------------ */
+/* ---- bounds and ticks ---------------------------------------------------- */
 
 /* Returns how many points there are to draw. */
 static size_t find_bounds(const chart *c, frame *f)
@@ -138,7 +138,7 @@ static void draw_axes(text *to, const frame *f)
              HEIGHT - BOTTOM, WIDTH - RIGHT, WIDTH, HEIGHT - 8);
 }
 
-/* ---- curves ---------------------------------------------------------------------------- */
+/* ---- curves -------------------------------------------------------------- */
 
 static void path_of(text *to, const frame *f, const point *points, size_t n, const char *class,
                     int colour)
@@ -197,11 +197,10 @@ static size_t bin(const series *s, point *to)
 static point mean_around(const point *points, size_t n, size_t i)
 {
     const size_t half = n / 40 + 1, before = i, after = n - 1 - i;
-    const size_t reach = before < after ? (before < half ? before : half)
-                                        : (after < half ? after : half);
+    const size_t reach =
+        before < after ? (before < half ? before : half) : (after < half ? after : half);
     point mean = {points[i].x, 0};
-    for (size_t j = i - reach; j <= i + reach; j++)
-        mean.y += points[j].y / (double)(2 * reach + 1);
+    for (size_t j = i - reach; j <= i + reach; j++) mean.y += points[j].y / (double)(2 * reach + 1);
     return mean;
 }
 
@@ -247,9 +246,9 @@ void chart_draw(text *to, const chart *c)
     text_add(to, "<svg viewBox='0 0 %d %d' role=img aria-label='%s'>\n", WIDTH, HEIGHT, c->title);
     draw_axes(to, &f);
     if (c->limit > 0)
-        text_add(to, "<path class=limit d='M%d %.1fH%d'/><text x=%d y=%.1f>K = %.0f</text>\n",
-                 LEFT, place_y(&f, c->limit), WIDTH - RIGHT, LEFT + 8,
-                 place_y(&f, c->limit) - 6, c->limit);
+        text_add(to, "<path class=limit d='M%d %.1fH%d'/><text x=%d y=%.1f>K = %.0f</text>\n", LEFT,
+                 place_y(&f, c->limit), WIDTH - RIGHT, LEFT + 8, place_y(&f, c->limit) - 6,
+                 c->limit);
     for (size_t s = 0; s < c->n; s++)
         if (c->all[s].kind != SERIES_MARKED) draw_noisy(to, &f, &c->all[s]);
     for (size_t s = 0; s < c->n; s++)
@@ -257,7 +256,7 @@ void chart_draw(text *to, const chart *c)
     text_add(to, "</svg><figcaption>%s</figcaption></figure>\n", c->caption);
 }
 
-/* ---- use of the codes ------------------------------------------------------------------- */
+/* ---- use of the codes ---------------------------------------------------- */
 
 static int descending(const void *a, const void *b)
 {
@@ -276,7 +275,8 @@ static void bars(text *to, const uint64_t *sorted, size_t n, int colour)
     text_add(to, "<svg viewBox='0 0 %d %d' role=img aria-label='use of the codes'>\n", WIDE, TALL);
     for (int i = 0; i <= 2; i++) {
         const double value = top * i / 2, y = floor_y - value * scale;
-        text_add(to, "<path class=grid d='M%d %.1fH%d'/><text x=%d y=%.1f class=ty>%.2g %%</text>\n",
+        text_add(to,
+                 "<path class=grid d='M%d %.1fH%d'/><text x=%d y=%.1f class=ty>%.2g %%</text>\n",
                  LEFT, y, WIDE - 10, LEFT - 8, y + 4, total > 0 ? 100 * value / total : 0.0);
     }
     text_add(to, "<path class='f%d' d='", colour);

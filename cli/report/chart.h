@@ -10,9 +10,9 @@ typedef struct point {
 } point;
 
 typedef enum series_kind {
-    SERIES_NOISY,  /* many points: faint, with their mean over neighbours */
-    SERIES_EXACT,  /* many points, drawn as they are */
-    SERIES_MARKED  /* few points, each marked, the last one named */
+    SERIES_NOISY, /* many points: faint, with their mean over neighbours */
+    SERIES_EXACT, /* many points, drawn as they are */
+    SERIES_MARKED /* few points, each marked, the last one named */
 } series_kind;
 
 /** One curve. Colours are classes of the page's style sheet: c0, c1 ... */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/report/load.c -- a run read back from its folder. */
+#include "report/report.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "report/report.h"
 
 double report_value(const json_t *line, const char *key)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/report/page.c -- one page of HTML that needs nothing else. */
+#include "report/report.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vqvae/version.h>
-#include "report/report.h"
 
-/* ---- the figures that matter -------------------------------------------------------------- */
+/* ---- the figures that matter --------------------------------------------- */
 
 /* "206,497" */
 static void with_commas(double value, char *to, size_t size)
@@ -57,12 +57,11 @@ static void tiles(text *to, const report_run *run)
     tile(to, "Steps", 0, report_value(run->last, "step"), below);
     tile(to, "Speed", 0, report_value(run->last, "images_per_second"), "images a second");
     if (run->model)
-        tile(to, "Parameters", 0, (double)vq_model_parameters(run->model),
-             "without the codebook");
+        tile(to, "Parameters", 0, (double)vq_model_parameters(run->model), "without the codebook");
     text_add(to, "</div>\n");
 }
 
-/* ---- several runs against each other --------------------------------------------------------- */
+/* ---- several runs against each other ------------------------------------- */
 
 typedef struct column {
     const char *name, *key;
@@ -72,10 +71,12 @@ typedef struct column {
 } column;
 
 static const column columns[] = {
-    {"nmse", "valid_nmse", 5, true, -1},      {"PSNR", "valid_psnr", 2, true, 1},
+    {"nmse", "valid_nmse", 5, true, -1},
+    {"PSNR", "valid_psnr", 2, true, 1},
     {"perplexity", "valid_perplexity", 1, true, 1},
     {"codes used", "valid_codes_used", 0, true, 1},
-    {"best step", "step", 0, true, 0},        {"steps", "step", 0, false, 0},
+    {"best step", "step", 0, true, 0},
+    {"steps", "step", 0, false, 0},
     {"seconds", "seconds", 0, false, 0},
     {"images/s", "images_per_second", 0, false, 0},
 };
@@ -90,7 +91,8 @@ static double column_winner(const column *c, const report_run *runs, size_t n)
     double winner = (double)NAN;
     for (size_t i = 0; c->better && i < n; i++) {
         const double value = column_value(c, &runs[i]);
-        if (isfinite(value) && (!isfinite(winner) || (value - winner) * c->better > 0)) winner = value;
+        if (isfinite(value) && (!isfinite(winner) || (value - winner) * c->better > 0))
+            winner = value;
     }
     return winner;
 }
@@ -120,11 +122,11 @@ static void comparison(text *to, const report_run *runs, size_t n)
     text_add(to, "</table></div>\n");
 }
 
-/* ---- curves ------------------------------------------------------------------------------------ */
+/* ---- curves -------------------------------------------------------------- */
 
 /* A chart of one figure: of batches, and where it is known of the held-out images. */
-static int draw(program *p, text *to, const report_run *runs, size_t n, chart c,
-                series_kind kind, const char *key, const char *valid_key)
+static int draw(program *p, text *to, const report_run *runs, size_t n, chart c, series_kind kind,
+                const char *key, const char *valid_key)
 {
     series all[2 * REPORT_RUNS_MAX];
     point *points[2 * REPORT_RUNS_MAX] = {0};
@@ -136,8 +138,11 @@ static int draw(program *p, text *to, const report_run *runs, size_t n, chart c,
             series *s = &all[c.n];
             (void)snprintf(names[c.n], sizeof names[c.n], "%s%s%s", n > 1 ? runs[i].name : "",
                            n > 1 && valid_key ? ", " : "",
-                           !valid_key ? "" : valid ? "held-out images" : "training batches");
-            *s = (series){.name = names[c.n], .colour = n > 1 ? runs[i].colour : 1 - valid,
+                           !valid_key ? ""
+                           : valid    ? "held-out images"
+                                      : "training batches");
+            *s = (series){.name = names[c.n],
+                          .colour = n > 1 ? runs[i].colour : 1 - valid,
                           .kind = valid ? SERIES_MARKED : kind};
             if (!valid_key && n == 1) s->colour = 0;
             TRY_TO(report_points(p, &runs[i], valid ? valid_key : key, &points[c.n], &s->n));
@@ -155,16 +160,22 @@ static int curves(program *p, text *to, const report_run *runs, size_t n)
     int64_t k = runs[0].settings.model.level[0].k;
     for (size_t i = 1; i < n; i++)
         if (runs[i].settings.model.level[0].k != k) k = 0; /* no line that holds for all */
-    const chart nmse = {.title = "Error (nmse)", .logarithmic = true,
+    const chart nmse = {.title = "Error (nmse)",
+                        .logarithmic = true,
                         .caption = "Mean squared error as a share of the variance of all pixels."};
-    const chart loss = {.title = "Loss", .logarithmic = true,
+    const chart loss = {.title = "Loss",
+                        .logarithmic = true,
                         .caption = "Error plus the weighted commitment term: what is minimised."};
-    const chart perplexity = {.title = "Perplexity", .from_zero = true,
+    const chart perplexity = {.title = "Perplexity",
+                              .from_zero = true,
                               .caption = "How many codes would carry as much if used equally."};
-    const chart used = {.title = "Codes used", .from_zero = true, .limit = (double)k,
+    const chart used = {.title = "Codes used",
+                        .from_zero = true,
+                        .limit = (double)k,
                         .caption = "Different codes that occurred in a batch, or at all."};
     const chart lr = {.title = "Learning rate", .from_zero = true, .caption = "Of Adam."};
-    const chart rate = {.title = "Images a second", .from_zero = true,
+    const chart rate = {.title = "Images a second",
+                        .from_zero = true,
                         .caption = "Between logged steps, without validations and saves."};
     text_add(to, "<h2>Training</h2><div class=charts>\n");
     TRY(draw(p, to, runs, n, nmse, SERIES_NOISY, "nmse", "valid_nmse"));
@@ -177,14 +188,16 @@ static int curves(program *p, text *to, const report_run *runs, size_t n)
     return DONE;
 }
 
-/* ---- the page ---------------------------------------------------------------------------------------- */
+/* ---- the page ------------------------------------------------------------ */
 
 static void head(text *to, const report_run *runs, size_t n)
 {
     text_add(to, "<!doctype html>\n<html lang=en><meta charset=utf-8>\n<title>");
     text_html(to, n == 1 ? runs[0].name : "Runs compared");
-    text_add(to, "</title>\n<meta name=viewport content='width=device-width,initial-scale=1'>\n"
-                 "<style>\n%s</style>\n<main><header><h1>", report_style);
+    text_add(to,
+             "</title>\n<meta name=viewport content='width=device-width,initial-scale=1'>\n"
+             "<style>\n%s</style>\n<main><header><h1>",
+             report_style);
     text_html(to, n == 1 ? runs[0].name : "Runs compared");
     text_add(to, "</h1><p class=lead>");
     if (n == 1) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/report/pictures.c -- originals, what comes back, the codes between them. */
+#include "picture.h"
+#include "report/report.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "picture.h"
-#include "report/report.h"
 
 enum { SHOWN = 16, A_ROW = 8, EVALUATED = 2000, BATCH = 64 };
 
@@ -54,13 +54,14 @@ static int add_code_map(program *p, text *to, const vq_grid *grid, const uint32_
 {
     vq_image map = {0};
     TRY(canvas_create(p, grid->height, grid->width, 3, 0, &map));
-    for (int64_t i = 0; i < grid->height * grid->width; i++) code_colour(codes[i], map.pixels + 3 * i);
+    for (int64_t i = 0; i < grid->height * grid->width; i++)
+        code_colour(codes[i], map.pixels + 3 * i);
     const int code = add_image(p, to, &map, "codes");
     free(map.pixels);
     return code;
 }
 
-/* ---- running the model ------------------------------------------------------------------- */
+/* ---- running the model --------------------------------------------------- */
 
 static int fill_gallery(program *p, const report_run *run, gallery *g)
 {
@@ -101,7 +102,7 @@ done:
     return code;
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------- */
 
 static int add_pixels(program *p, text *to, const gallery *g, const uint8_t *pixels, int64_t first,
                       int64_t n, const char *what)
@@ -177,7 +178,8 @@ static int add_usage(program *p, const report_run *run, text *to)
         if (s.n_levels > 1) (void)snprintf(which, sizeof which, ", grid %zu", i);
         text_add(to,
                  "<figure class='chart wide'><h3>Use of the codes%s</h3><p class=legend>"
-                 "%" PRId64 " of %" PRId64 " used on %" PRId64 " held-out images, perplexity %.1f</p>",
+                 "%" PRId64 " of %" PRId64 " used on %" PRId64
+                 " held-out images, perplexity %.1f</p>",
                  which, s.codes_used[i], s.codes[i], s.images, s.perplexity[i]);
         chart_usage(to, usage + at, (size_t)s.codes[i], run->colour);
         text_add(to, "</figure>\n");

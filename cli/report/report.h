@@ -14,10 +14,10 @@ typedef struct report_run {
     run_folder folder;
     settings settings;
     run_source source;
-    json_t *config;  /* config.json */
-    json_t *lines;   /* metrics.jsonl as a list */
-    json_t *best;    /* the line with the least valid_nmse, or NULL; borrowed */
-    json_t *last;    /* the last line, or NULL; borrowed */
+    json_t *config; /* config.json */
+    json_t *lines;  /* metrics.jsonl as a list */
+    json_t *best;   /* the line with the least valid_nmse, or NULL; borrowed */
+    json_t *last;   /* the last line, or NULL; borrowed */
     vq_model *model;
     vq_dataset *data; /* held-out images; NULL where they cannot be opened */
     split parts;

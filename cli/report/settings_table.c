@@ -40,7 +40,7 @@ static void setting_rows(text *to, const char *prefix, const json_t *const *obje
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)objects[0], key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)objects[0], key, value) {
         const json_t *values[REPORT_RUNS_MAX];
         char name[128];
         (void)snprintf(name, sizeof name, "%s.%s", prefix, key);

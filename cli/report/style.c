@@ -2,9 +2,9 @@
  * cli/report/style.c -- the style sheet of the page: light or dark as the reader's system is. */
 #include "report/report.h"
 
-#define COLOURS(v)                                                                                \
-    ".c" #v "{stroke:var(--c" #v ")}.f" #v "{fill:var(--c" #v ")}.b" #v                           \
-    "{background:var(--c" #v ")}"
+#define COLOURS(v)                                                                                 \
+    ".c" #v "{stroke:var(--c" #v ")}.f" #v "{fill:var(--c" #v ")}.b" #v "{background:var(--c" #v   \
+    ")}"
 
 const char report_style[] =
     ":root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#16191d;--soft:#5d6672;"
@@ -29,7 +29,8 @@ const char report_style[] =
     "font-variant-numeric:tabular-nums}.tile em{font-style:normal;color:var(--soft);"
     "font-size:13px}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));"
-    "gap:16px}.chart{margin:0;min-width:0}.wide{margin-top:16px;overflow-x:auto}.wide svg{min-width:520px}svg{display:block;width:100%;"
+    "gap:16px}.chart{margin:0;min-width:0}.wide{margin-top:16px;overflow-x:auto}.wide "
+    "svg{min-width:520px}svg{display:block;width:100%;"
     "height:auto;margin-top:6px}figcaption{font-size:13px;margin-top:4px}"
     ".legend{display:flex;flex-wrap:wrap;gap:2px 16px;font-size:13px;color:var(--soft);"
     "margin-top:2px}.legend i{display:inline-block;width:14px;height:4px;border-radius:2px;"

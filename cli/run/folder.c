@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/folder.c -- the files of a run and its config.json. */
 #include "run/folder.h"
+#include "facts.h"
+#include "run/split.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "facts.h"
-#include "run/split.h"
 
 int run_folder_name(program *p, const char *root, run_folder *out)
 {
@@ -36,7 +36,7 @@ int run_folder_begin(program *p, const run_folder *f)
     return DONE;
 }
 
-/* ---- config.json ---------------------------------------------------------------- */
+/* ---- config.json --------------------------------------------------------- */
 
 static json_t *text_or_null(const char *word)
 {
@@ -45,11 +45,10 @@ static json_t *text_or_null(const char *word)
 
 static json_t *source_json(const run_source *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "data",
-                     text_or_null(s->data), "valid", text_or_null(s->valid), "init",
-                     text_or_null(s->init), "backend", s->backend, "precision", "f32", "threads",
-                     (json_int_t)s->threads, "images", (json_int_t)s->images, "held_out",
-                     (json_int_t)s->held, "split", split_rule);
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "data", text_or_null(s->data),
+                     "valid", text_or_null(s->valid), "init", text_or_null(s->init), "backend",
+                     s->backend, "precision", "f32", "threads", (json_int_t)s->threads, "images",
+                     (json_int_t)s->images, "held_out", (json_int_t)s->held, "split", split_rule);
 }
 
 int run_config_write(program *p, const run_folder *folder, const settings *s,
@@ -103,7 +102,7 @@ done:
     return code;
 }
 
-/* ---- comparing -------------------------------------------------------------------- */
+/* ---- comparing ----------------------------------------------------------- */
 
 static bool may_differ(const char *key, const json_t *wanted)
 {
@@ -123,7 +122,7 @@ static bool first_difference(const json_t *wanted, const json_t *stored, const c
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)wanted, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)wanted, key, value) {
         char path[256];
         const json_t *other = json_object_get(stored, key);
         (void)snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", key);
@@ -146,9 +145,9 @@ int run_config_compare(program *p, const settings *wanted, const settings *store
     TRY_TO(settings_write(p, wanted, &a));
     TRY_TO(settings_write(p, stored, &b));
     if (first_difference(a, b, "", name, sizeof name))
-        code = fail(p, BAD_USAGE,
-                    "the run was started with another %s; leave its settings out to resume it",
-                    name);
+        code =
+            fail(p, BAD_USAGE,
+                 "the run was started with another %s; leave its settings out to resume it", name);
 done:
     json_decref(a);
     json_decref(b);

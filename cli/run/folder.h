@@ -7,8 +7,8 @@
 #include "settings.h"
 
 typedef struct run_folder {
-    char root[PATH_ROOM], config[PATH_ROOM], metrics[PATH_ROOM], model[PATH_ROOM],
-        best[PATH_ROOM], state[PATH_ROOM], report[PATH_ROOM];
+    char root[PATH_ROOM], config[PATH_ROOM], metrics[PATH_ROOM], model[PATH_ROOM], best[PATH_ROOM],
+        state[PATH_ROOM], report[PATH_ROOM];
 } run_folder;
 
 /** Where the numbers of a run came from: the "run" section of config.json. */

@@ -4,12 +4,12 @@
  * The state is the truth: everything else that a save writes is written before it, and what
  * lies beyond its step is cut or written anew, with the same bits, on resuming. So a kill at any
  * moment loses steps, never a run. */
+#include "run/training.h"
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
-#include "run/training.h"
 
 enum { BATCHES_AHEAD = 2 };
 
@@ -168,16 +168,15 @@ static int steps(program *p, loop *l)
     if (l->saved != at) TRY(save_all(p, l));
     return fail(p, INTERRUPTED,
                 "stopped and saved at step %" PRId64 " of %" PRId64
-                "; `vqvae train -o %s --resume` goes on", at, t->settings.train.steps,
-                t->folder.root);
+                "; `vqvae train -o %s --resume` goes on",
+                at, t->settings.train.steps, t->folder.root);
 }
 
 int training_run(program *p, training *t)
 {
     const int64_t first = vq_trainer_position(t->trainer);
     const vq_train_config *config = &t->settings.train;
-    loop l = {.t = t, .saved = t->from_state ? first : -1,
-              .order = {t->trainer, t->parts.train}};
+    loop l = {.t = t, .saved = t->from_state ? first : -1, .order = {t->trainer, t->parts.train}};
     int code;
     listen_for_signals();
     progress_begin(&l.progress, config->steps, first, config->batch,

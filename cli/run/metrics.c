@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/metrics.c -- metrics.jsonl. */
 #include "run/metrics.h"
+#include "facts.h"
+#include "files.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "facts.h"
-#include "files.h"
 
 int metrics_cut(program *p, const char *path, int64_t step, double *seconds)
 {
@@ -49,12 +49,11 @@ static json_t *line_of(const vq_step_metrics *m, int64_t images, double seconds,
     return json_pack("{s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
                      "step", (json_int_t)m->step, "epoch", fact_number(m->epoch), "images",
                      (json_int_t)images, "seconds", fact_number(seconds), "loss",
-                     fact_number(m->loss), "mse", fact_number(m->mse), "nmse",
-                     fact_number(m->nmse), "commitment", fact_number(m->commitment), "codebook",
-                     fact_number(m->codebook), "perplexity", fact_number(m->perplexity),
-                     "codes_used", (json_int_t)m->codes_used, "lr", fact_number(m->lr),
-                     "gradient_norm", fact_number(m->gradient_norm), "images_per_second",
-                     fact_number(rate));
+                     fact_number(m->loss), "mse", fact_number(m->mse), "nmse", fact_number(m->nmse),
+                     "commitment", fact_number(m->commitment), "codebook", fact_number(m->codebook),
+                     "perplexity", fact_number(m->perplexity), "codes_used",
+                     (json_int_t)m->codes_used, "lr", fact_number(m->lr), "gradient_norm",
+                     fact_number(m->gradient_norm), "images_per_second", fact_number(rate));
 }
 
 /* Figures of the grid next to the pixels stand alone; those of further grids are numbered. */
@@ -72,12 +71,11 @@ static void add_levels(json_t *line, const score *valid)
 
 static void add_valid(json_t *line, const score *valid)
 {
-    json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "valid_loss",
-                             fact_number(valid->loss), "valid_mse", fact_number(valid->mse),
-                             "valid_nmse", fact_number(valid->nmse), "valid_psnr",
-                             fact_number(valid->psnr), "valid_commitment",
-                             fact_number(valid->commitment), "valid_images",
-                             (json_int_t)valid->images);
+    json_t *more =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "valid_loss", fact_number(valid->loss),
+                  "valid_mse", fact_number(valid->mse), "valid_nmse", fact_number(valid->nmse),
+                  "valid_psnr", fact_number(valid->psnr), "valid_commitment",
+                  fact_number(valid->commitment), "valid_images", (json_int_t)valid->images);
     (void)json_object_update(line, more);
     json_decref(more);
     add_levels(line, valid);
@@ -97,8 +95,7 @@ int metrics_add(program *p, metrics_log *log, const vq_step_metrics *m, const sc
     free(json);
     if (p->json) TRY(facts_print_line(p, line));
     else json_decref(line);
-    return good ? DONE
-                : fail(p, MACHINE_FAILED, "cannot write %s: %s", log->path, strerror(errno));
+    return good ? DONE : fail(p, MACHINE_FAILED, "cannot write %s: %s", log->path, strerror(errno));
 }
 
 int metrics_sync(program *p, metrics_log *log)

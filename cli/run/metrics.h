@@ -3,8 +3,8 @@
 #ifndef CLI_RUN_METRICS_H
 #define CLI_RUN_METRICS_H
 
-#include <vqvae/train.h>
 #include "walk.h"
+#include <vqvae/train.h>
 
 /** Keeps the lines of steps up to `step`, in one replacement of the file; what a kill left
  *  half-written goes with the rest. @param seconds  out: of the last line kept, or 0 */

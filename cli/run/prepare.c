@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/prepare.c -- everything a training needs before its first step. */
+#include "run/training.h"
 #include <inttypes.h>
 #include <jansson.h>
-#include "run/training.h"
 
 /* Sizes that the model fixes are what the data must deliver. */
 static vq_data_config data_config(const settings *s, bool augment)
@@ -28,8 +28,8 @@ static int fit_sizes(program *p, training *t, const int64_t size[3])
         if (*fields[i] != size[i])
             return fail(p, BAD_USAGE,
                         "model.%s is %" PRId64 ", but the data give %" PRId64
-                        "; leave model.%s or data.%s out", names[i], *fields[i], size[i], names[i],
-                        names[i]);
+                        "; leave model.%s or data.%s out",
+                        names[i], *fields[i], size[i], names[i], names[i]);
     }
     t->about.height = size[0];
     t->about.width = size[1];
@@ -63,7 +63,8 @@ static int divide(program *p, training *t)
     if (n <= held)
         return fail(p, BAD_INPUT,
                     "%s has %" PRId64 " image; training needs one and one to hold out: name others "
-                    "with --valid", t->source.data, n);
+                    "with --valid",
+                    t->source.data, n);
     if (t->source.images > 0 && (t->source.images != n || t->source.held != held))
         return fail(p, BAD_INPUT,
                     "%s has %" PRId64 " images, but had %" PRId64 " when the run was started",
@@ -77,8 +78,8 @@ static int divide(program *p, training *t)
 static int measure(program *p, training *t)
 {
     double mean;
-    TRY(lib(p, vq_dataset_moments(p->ctx, t->data, t->parts.train, (size_t)t->parts.n_train,
-                                  &mean, &t->about.variance)));
+    TRY(lib(p, vq_dataset_moments(p->ctx, t->data, t->parts.train, (size_t)t->parts.n_train, &mean,
+                                  &t->about.variance)));
     if (t->about.variance > 0) return DONE;
     return fail(p, BAD_INPUT, "all pixels of %s are alike; there is nothing to learn",
                 t->source.data);

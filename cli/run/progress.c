@@ -8,8 +8,12 @@
 
 void progress_begin(progress *g, int64_t steps, int64_t first, int64_t batch, int64_t codes)
 {
-    *g = (progress){.steps = steps, .first = first, .batch = batch, .codes = codes,
-                    .rate_step = first, .began = seconds_now()};
+    *g = (progress){.steps = steps,
+                    .first = first,
+                    .batch = batch,
+                    .codes = codes,
+                    .rate_step = first,
+                    .began = seconds_now()};
 }
 
 static double stepping_seconds(const progress *g)
@@ -39,8 +43,9 @@ static void time_left(const progress *g, int64_t step, char *to, size_t size)
     const double rate = mean_rate(g, step);
     const double left = rate > 0 ? (double)((g->steps - step) * g->batch) / rate : 0.0;
     const int64_t s = (int64_t)left;
-    if (s >= 3600) (void)snprintf(to, size, "%" PRId64 ":%02d:%02d", s / 3600,
-                                  (int)(s / 60 % 60), (int)(s % 60));
+    if (s >= 3600)
+        (void)snprintf(to, size, "%" PRId64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60),
+                       (int)(s % 60));
     else (void)snprintf(to, size, "%d:%02d", (int)(s / 60), (int)(s % 60));
 }
 
@@ -105,8 +110,9 @@ void progress_line(program *p, const progress *g, const vq_step_metrics *m)
 void progress_valid(program *p, int64_t step, const score *valid, bool best)
 {
     say(p,
-        "step %" PRId64 "  held-out images: nmse %.5f  psnr %.2f dB  perplexity %.1f  codes %" PRId64
-        "/%" PRId64 "%s",
-        step, valid->nmse, valid->psnr, valid->perplexity[0], valid->codes_used[0],
-        valid->codes[0], best ? "  (best so far)" : "");
+        "step %" PRId64
+        "  held-out images: nmse %.5f  psnr %.2f dB  perplexity %.1f  codes %" PRId64 "/%" PRId64
+        "%s",
+        step, valid->nmse, valid->psnr, valid->perplexity[0], valid->codes_used[0], valid->codes[0],
+        best ? "  (best so far)" : "");
 }

@@ -3,8 +3,8 @@
 #ifndef CLI_RUN_PROGRESS_H
 #define CLI_RUN_PROGRESS_H
 
-#include <vqvae/train.h>
 #include "walk.h"
+#include <vqvae/train.h>
 
 typedef struct progress {
     int64_t steps, batch, codes; /* codes: K of level 0 */

@@ -12,10 +12,10 @@ typedef struct training {
     settings settings;
     run_source source;
     run_folder folder;
-    int64_t steps;                             /* asked for; 0: as the settings say */
-    int64_t epochs;                            /* asked for; 0: none */
+    int64_t steps;                              /* asked for; 0: as the settings say */
+    int64_t epochs;                             /* asked for; 0: none */
     int64_t valid_every, save_every, log_every; /* what holds in this process */
-    bool from_state;                           /* goes on from folder.state */
+    bool from_state;                            /* goes on from folder.state */
 
     vq_dataset *data;        /* augmented where the settings ask for it */
     vq_dataset *plain;       /* the same images without; may be `data` itself */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/bench.c -- vqvae bench: how long a step takes. */
+#include "facts.h"
+#include "settings.h"
+#include "verbs.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include "facts.h"
-#include "settings.h"
-#include "verbs.h"
 
 typedef struct bench_options {
     common_options common;
@@ -85,13 +85,15 @@ static int configure(program *p, bench *b)
 
 static int prepare(program *p, bench *b)
 {
-    const vq_train_data about = {.images = b->shape[0], .height = b->shape[1],
-                                 .width = b->shape[2], .variance = 1.0 / 12.0};
+    const vq_train_data about = {
+        .images = b->shape[0], .height = b->shape[1], .width = b->shape[2], .variance = 1.0 / 12.0};
     TRY(lib(p, vq_trainer_create(p->ctx, &b->settings.model, &b->settings.train, &about,
                                  b->o->backend, NULL, &b->trainer)));
     if (strcmp(b->workload, "train") == 0) return DONE;
-    const vq_session_config config = {.batch = b->shape[0], .height = b->shape[1],
-                                      .width = b->shape[2], .backend = b->o->backend};
+    const vq_session_config config = {.batch = b->shape[0],
+                                      .height = b->shape[1],
+                                      .width = b->shape[2],
+                                      .backend = b->o->backend};
     const int code = lib(p, vq_trainer_model(b->trainer, &b->model));
     vq_trainer_destroy(b->trainer); /* its buffers would count as the session's */
     b->trainer = NULL;
@@ -104,10 +106,9 @@ static int step(program *p, bench *b, double *ms)
 {
     vq_step_metrics metrics;
     const double began = seconds_now();
-    const vq_status status =
-        b->trainer ? vq_trainer_step(b->trainer, b->pixels, &metrics)
-                   : vq_session_evaluate(b->session, b->shape[0], b->pixels, &b->sums, b->back,
-                                         NULL);
+    const vq_status status = b->trainer ? vq_trainer_step(b->trainer, b->pixels, &metrics)
+                                        : vq_session_evaluate(b->session, b->shape[0], b->pixels,
+                                                              &b->sums, b->back, NULL);
     *ms = 1e3 * (seconds_now() - began);
     return lib(p, status);
 }
@@ -162,8 +163,9 @@ static int ascending(const void *a, const void *b)
 static const char *operations_of(const bench *b)
 {
     vq_plan_line line;
-    for (size_t i = 0; b->trainer ? vq_trainer_plan(b->trainer, i, &line)
-                                  : vq_session_plan(b->session, i, &line); i++)
+    for (size_t i = 0;
+         b->trainer ? vq_trainer_plan(b->trainer, i, &line) : vq_session_plan(b->session, i, &line);
+         i++)
         if (line.implementation && strstr(line.implementation, "onednn")) return "onednn";
     return "portable";
 }
@@ -178,11 +180,10 @@ static int print_result(program *p, bench *b)
         p, json_pack("{s:s, s:s, s:o, s:s, s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "workload",
                      b->workload, "preset", b->o->preset, "shape", fact_list(b->shape, 4),
                      "precision", "f32", "threads", vq_context_threads(p->ctx), "kernel",
-                     vq_context_cpu(p->ctx), "backend", operations_of(b), "runs",
-                     (json_int_t)b->n, "min_ms", fact_number(b->ms[0]), "median_ms",
-                     fact_number(median), "images_per_second",
-                     fact_number(1e3 * (double)b->shape[0] / median), "peak_rss_mb",
-                     fact_number(peak)));
+                     vq_context_cpu(p->ctx), "backend", operations_of(b), "runs", (json_int_t)b->n,
+                     "min_ms", fact_number(b->ms[0]), "median_ms", fact_number(median),
+                     "images_per_second", fact_number(1e3 * (double)b->shape[0] / median),
+                     "peak_rss_mb", fact_number(peak)));
 }
 
 static int check_workload(program *p, const char *word)
@@ -228,7 +229,8 @@ const verb verb_bench = {
     .min_operands = 1,
     .max_operands = 1,
     .about =
-        "Times training steps (forward, backward, update of weights and codebook), or images through\n"
+        "Times training steps (forward, backward, update of weights and codebook), or images "
+        "through\n"
         "encoder, quantiser and decoder, on random pixels after a warm-up. Prints the least and\n"
         "the median time of a step. With --lines it writes \"ready\", then runs one step for each\n"
         "line of standard input and answers with its milliseconds, so that two programs can be\n"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/decode.c -- vqvae decode: grids of codes to images. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <vqvae/tensor.h>
 #include "codes.h"
 #include "facts.h"
 #include "picture.h"
 #include "verbs.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vqvae/tensor.h>
 
 typedef struct decode_options {
     common_options common;
@@ -75,8 +75,7 @@ static void compare_origin(program *p, const decoder *d)
     if (d->set.has_hash && d->set.hash != vq_model_hash(d->model))
         warn(p, "the codes were made by the model %016" PRIx64 ", this one is %016" PRIx64,
              d->set.hash, vq_model_hash(d->model));
-    else if (!d->set.has_hash)
-        say(p, "nothing beside the codes says which model made them");
+    else if (!d->set.has_hash) say(p, "nothing beside the codes says which model made them");
     else if (d->set.arithmetic[0] && strcmp(now, d->set.arithmetic) != 0)
         say(p, "the codes were made with \"%s\", this is \"%s\"", d->set.arithmetic, now);
 }
@@ -129,8 +128,8 @@ static int prepare(program *p, decoder *d, char **operands)
     TRY(codes_read(p, operands[1], &d->set));
     if (d->o->count > 0 && d->o->count < d->set.images) d->set.images = d->o->count;
     TRY(find_size(p, d));
-    const vq_session_config config = {.batch = d->o->batch, .height = d->size[0],
-                                      .width = d->size[1], .backend = d->o->backend};
+    const vq_session_config config = {
+        .batch = d->o->batch, .height = d->size[0], .width = d->size[1], .backend = d->o->backend};
     TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
     compare_origin(p, d);
     return DONE;

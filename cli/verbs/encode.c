@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/encode.c -- vqvae encode: images to grids of codes. */
-#include <inttypes.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include "codes.h"
 #include "facts.h"
 #include "verbs.h"
 #include "walk.h"
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct encode_options {
     common_options common;
@@ -29,7 +29,7 @@ typedef struct encoder {
     vq_model *model;
     vq_session *session;
     code_set set;
-    text index; /* its rows */
+    text index;  /* its rows */
     size_t room; /* images that set.codes holds */
 } encoder;
 
@@ -49,7 +49,13 @@ static int reserve(program *p, encoder *e, int64_t images)
 
 static void add_row(encoder *e, const vq_dataset *data, int64_t i, const int64_t size[3])
 {
-    const char *class = vq_dataset_class(data, vq_dataset_label(data, i));
+    const int64_t label = vq_dataset_label(data, i);
+    const char *class = vq_dataset_class(data, label);
+    char number[24];
+    if (!class && label >= 0) { /* classes that are only numbered */
+        (void)snprintf(number, sizeof number, "%" PRId64, label);
+        class = number;
+    }
     json_t *row = json_pack("{s:I, s:s, s:s?, s:I, s:I}", "row", (json_int_t)(e->set.images + i),
                             "path", vq_dataset_name(data, i), "class", class, "width",
                             (json_int_t)size[1], "height", (json_int_t)size[0]);
@@ -68,7 +74,8 @@ static int prepare(program *p, encoder *e, const vq_dataset *data)
     if (e->session && (size[0] != e->set.height || size[1] != e->set.width))
         return fail(p, BAD_INPUT,
                     "images of %" PRId64 "x%" PRId64 " after images of %" PRId64 "x%" PRId64
-                    " do not fit into one file", size[1], size[0], e->set.width, e->set.height);
+                    " do not fit into one file",
+                    size[1], size[0], e->set.width, e->set.height);
     if (e->session) return DONE;
     e->set.height = size[0];
     e->set.width = size[1];
@@ -144,13 +151,12 @@ static int check_name(program *p, const encoder *e)
 static int print_result(program *p, const encoder *e, const char *index, double seconds)
 {
     const int64_t grid[] = {e->set.grids[0].height, e->set.grids[0].width};
-    return facts_print(p, json_pack("{s:s, s:s, s:I, s:o, s:I, s:o, s:s, s:o}", "codes", e->o->out,
-                                    "index", index, "images", (json_int_t)e->set.images, "grid",
-                                    fact_list(grid, 2), "codes_per_image",
-                                    (json_int_t)e->set.per_image, "model_hash",
-                                    fact_hash(e->set.hash), "arithmetic", e->set.arithmetic,
-                                    "images_per_second",
-                                    fact_number((double)e->set.images / seconds)));
+    return facts_print(
+        p, json_pack("{s:s, s:s, s:I, s:o, s:I, s:o, s:s, s:o}", "codes", e->o->out, "index", index,
+                     "images", (json_int_t)e->set.images, "grid", fact_list(grid, 2),
+                     "codes_per_image", (json_int_t)e->set.per_image, "model_hash",
+                     fact_hash(e->set.hash), "arithmetic", e->set.arithmetic, "images_per_second",
+                     fact_number((double)e->set.images / seconds)));
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)
@@ -185,7 +191,8 @@ const verb verb_encode = {
     .max_operands = INT_MAX,
     .about =
         "INPUT is a dataset as for `vqvae train`, or an image file. One grid of codes becomes an\n"
-        ".npy of shape images x height x width in the smallest of u8, u16 and u32 that holds them;\n"
+        ".npy of shape images x height x width in the smallest of u8, u16 and u32 that holds "
+        "them;\n"
         "several become a .safetensors with a tensor each. Beside it NAME.index.jsonl says which\n"
         "model and arithmetic made the codes, then which image each row is.",
     .examples = "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/eval.c -- vqvae eval: how well a model gives images back. */
-#include <stdlib.h>
 #include "facts.h"
 #include "files.h"
 #include "picture.h"
 #include "verbs.h"
 #include "walk.h"
+#include <stdlib.h>
 
 typedef struct eval_options {
     common_options common;
@@ -31,21 +31,21 @@ static json_t *level_rows(const score *s)
     for (size_t i = 0; i < s->n_levels; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "level.%zu", i);
-        (void)json_array_append_new(
-            rows, json_pack("{s:s, s:I, s:o, s:I}", "level", name, "codes",
-                            (json_int_t)s->codes[i], "perplexity", fact_number(s->perplexity[i]),
-                            "codes_used", (json_int_t)s->codes_used[i]));
+        (void)json_array_append_new(rows, json_pack("{s:s, s:I, s:o, s:I}", "level", name, "codes",
+                                                    (json_int_t)s->codes[i], "perplexity",
+                                                    fact_number(s->perplexity[i]), "codes_used",
+                                                    (json_int_t)s->codes_used[i]));
     }
     return rows;
 }
 
 static int print_score(program *p, const score *s, double seconds)
 {
-    return facts_print(
-        p, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "images", (json_int_t)s->images, "mse",
-                     fact_number(s->mse), "nmse", fact_number(s->nmse), "psnr",
-                     fact_number(s->psnr), "commitment", fact_number(s->commitment), "seconds",
-                     fact_number(seconds), "levels", level_rows(s)));
+    return facts_print(p, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
+                                    (json_int_t)s->images, "mse", fact_number(s->mse), "nmse",
+                                    fact_number(s->nmse), "psnr", fact_number(s->psnr),
+                                    "commitment", fact_number(s->commitment), "seconds",
+                                    fact_number(seconds), "levels", level_rows(s)));
 }
 
 /* Runs the first images once more, one session of their own, and draws them. */
@@ -111,7 +111,8 @@ const verb verb_eval = {
     .max_operands = 2,
     .about =
         "Prints the mean squared error of pixels on [0,1] (mse), its share of the variance of the\n"
-        "training pixels (nmse), the peak signal-to-noise ratio in dB (psnr), the commitment term,\n"
+        "training pixels (nmse), the peak signal-to-noise ratio in dB (psnr), the commitment "
+        "term,\n"
         "and for each grid of codes its perplexity and how many codes were used.",
     .examples = "vqvae eval run /usr/share/datasets/fashion-mnist:t10k\n"
                 "vqvae eval run /usr/share/datasets/fashion-mnist:t10k --grid pairs.png --json",

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/inspect.c -- vqvae inspect: what a file is and what it holds. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <vqvae/tensor.h>
 #include "codes.h"
 #include "facts.h"
 #include "run/folder.h"
 #include "verbs.h"
 #include "walk.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vqvae/tensor.h>
 
 typedef struct inspect_options {
     common_options common;
@@ -23,21 +23,20 @@ static const option options[] = {
     INSPECT(batch, 'b', "N", "1", "images at a time for --plan", .low = 1, .high = 65536),
     INSPECT(height, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0,
             .high = 65536),
-    INSPECT(width, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0,
-            .high = 65536),
+    INSPECT(width, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0, .high = 65536),
     INSPECT(backend, 0, "NAME", "auto", "whose operations", .choices = "auto|portable|onednn"),
 };
 
-/* ---- models --------------------------------------------------------------------------- */
+/* ---- models -------------------------------------------------------------- */
 
 static json_t *grid_rows(const vq_grid *grids, size_t n)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(
-            rows, json_pack("{s:s, s:I, s:I, s:I}", "grid", grids[i].name, "height",
-                            (json_int_t)grids[i].height, "width", (json_int_t)grids[i].width,
-                            "codes", (json_int_t)grids[i].codes));
+        (void)json_array_append_new(rows, json_pack("{s:s, s:I, s:I, s:I}", "grid", grids[i].name,
+                                                    "height", (json_int_t)grids[i].height, "width",
+                                                    (json_int_t)grids[i].width, "codes",
+                                                    (json_int_t)grids[i].codes));
     return rows;
 }
 
@@ -58,12 +57,12 @@ static int model_facts(program *p, const char *path)
     const vq_model_config *config = vq_model_configuration(model);
     const int64_t size[] = {config->height, config->width, config->channels};
     const size_t n = vq_model_grids(model, config->height, config->width, grids);
-    json_t *facts = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "file", path, "kind",
-                              "model", "image", fact_list(size, 3), "parameters",
-                              (json_int_t)vq_model_parameters(model), "variance",
-                              fact_number(vq_model_variance(model)), "hash",
-                              fact_hash(vq_model_hash(model)), "grids", grid_rows(grids, n),
-                              "settings", config_json(p, model));
+    json_t *facts =
+        json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "file", path, "kind", "model",
+                  "image", fact_list(size, 3), "parameters", (json_int_t)vq_model_parameters(model),
+                  "variance", fact_number(vq_model_variance(model)), "hash",
+                  fact_hash(vq_model_hash(model)), "grids", grid_rows(grids, n), "settings",
+                  config_json(p, model));
     vq_model_destroy(p->ctx, model);
     return facts_print(p, facts);
 }
@@ -106,7 +105,7 @@ done:
     return code;
 }
 
-/* ---- archives --------------------------------------------------------------------------- */
+/* ---- archives ------------------------------------------------------------ */
 
 /* A metadata value, as JSON where it is. */
 static json_t *meta_value(const char *value)
@@ -145,12 +144,13 @@ static int code_facts(program *p, const char *path)
     for (size_t i = 0; i < (size_t)set.images * set.per_image; i++)
         if (set.codes[i] > largest) largest = set.codes[i];
     json_t *rows = grid_rows(set.grids, set.n_grids);
-    for (size_t i = 0; i < set.n_grids; i++) (void)json_object_del(json_array_get(rows, i), "codes");
-    json_t *facts = json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "file", path, "kind", "codes", "images",
-        (json_int_t)set.images, "largest_code", (json_int_t)largest, "model_hash",
-        set.has_hash ? fact_hash(set.hash) : json_null(), "arithmetic",
-        set.arithmetic[0] ? json_string(set.arithmetic) : json_null(), "grids", rows);
+    for (size_t i = 0; i < set.n_grids; i++)
+        (void)json_object_del(json_array_get(rows, i), "codes");
+    json_t *facts =
+        json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "file", path, "kind", "codes", "images",
+                  (json_int_t)set.images, "largest_code", (json_int_t)largest, "model_hash",
+                  set.has_hash ? fact_hash(set.hash) : json_null(), "arithmetic",
+                  set.arithmetic[0] ? json_string(set.arithmetic) : json_null(), "grids", rows);
     codes_clear(&set);
     return facts_print(p, facts);
 }
@@ -174,12 +174,12 @@ static int npy_facts(program *p, const char *path)
 {
     vq_array a = {0};
     TRY(lib(p, vq_npy_load(p->ctx, path, &a)));
-    const bool codes = a.shape.rank == 3 && (a.dtype == VQ_U8 || a.dtype == VQ_U16 ||
-                                             a.dtype == VQ_U32);
+    const bool codes =
+        a.shape.rank == 3 && (a.dtype == VQ_U8 || a.dtype == VQ_U16 || a.dtype == VQ_U32);
     char index[PATH_ROOM];
-    json_t *facts = json_pack("{s:s, s:s, s:s, s:o}", "file", path, "kind", "array", "type",
-                              vq_dtype_name(a.dtype), "shape",
-                              fact_list(a.shape.dim, (size_t)a.shape.rank));
+    json_t *facts =
+        json_pack("{s:s, s:s, s:s, s:o}", "file", path, "kind", "array", "type",
+                  vq_dtype_name(a.dtype), "shape", fact_list(a.shape.dim, (size_t)a.shape.rank));
     vq_array_clear(p->ctx, &a);
     /* Images and codes may have one shape; what encode wrote has its index beside it. */
     if (codes && index_path(p, path, index) == DONE && path_exists(index)) {
@@ -189,7 +189,7 @@ static int npy_facts(program *p, const char *path)
     return facts_print(p, facts);
 }
 
-/* ---- the rest -------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------ */
 
 static int lines_facts(program *p, const char *path)
 {
@@ -208,10 +208,12 @@ static int lines_facts(program *p, const char *path)
     }
     const bool index = json_object_get(first, "model_hash") != NULL;
     const bool metrics = json_object_get(first, "step") != NULL;
-    TRY_TO(facts_print(
-        p, json_pack("{s:s, s:s, s:I, s:O?, s:O?}", "file", path, "kind",
-                     index ? "index of codes" : metrics ? "metrics of a training" : "lines of JSON",
-                     "lines", (json_int_t)lines, "first", index ? first : NULL, "last", last)));
+    TRY_TO(facts_print(p, json_pack("{s:s, s:s, s:I, s:O?, s:O?}", "file", path, "kind",
+                                    index     ? "index of codes"
+                                    : metrics ? "metrics of a training"
+                                              : "lines of JSON",
+                                    "lines", (json_int_t)lines, "first", index ? first : NULL,
+                                    "last", last)));
 done:
     json_decref(first);
     json_decref(last);
@@ -248,8 +250,8 @@ static int settings_facts(program *p, const char *path)
 {
     json_t *object = NULL;
     TRY(json_file(p, path, &object));
-    return facts_print(
-        p, json_pack("{s:s, s:s, s:o}", "file", path, "kind", "settings", "holds", object));
+    return facts_print(p, json_pack("{s:s, s:s, s:o}", "file", path, "kind", "settings", "holds",
+                                    object));
 }
 
 static int data_facts(program *p, const char *path)
@@ -265,10 +267,10 @@ static int data_facts(program *p, const char *path)
     const char *name;
     for (int64_t i = 0; (name = vq_dataset_class(data, i)) != NULL; i++)
         (void)json_array_append_new(classes, json_string(name));
-    json_t *facts = json_pack("{s:s, s:s, s:I, s:o, s:I, s:s}", "file", path, "kind", "images",
-                              "images", (json_int_t)vq_dataset_count(data), "first_image",
-                              fact_list(size, 3), "classes", (json_int_t)json_array_size(classes),
-                              "first_name", vq_dataset_name(data, 0));
+    json_t *facts =
+        json_pack("{s:s, s:s, s:I, s:o, s:I, s:s}", "file", path, "kind", "images", "images",
+                  (json_int_t)vq_dataset_count(data), "first_image", fact_list(size, 3), "classes",
+                  (json_int_t)json_array_size(classes), "first_name", vq_dataset_name(data, 0));
     if (facts && p->json) (void)json_object_set(facts, "class_names", classes);
     json_decref(classes);
     vq_dataset_close(p->ctx, data);
@@ -297,8 +299,9 @@ const verb verb_inspect = {
     .operands = "FILE",
     .min_operands = 1,
     .max_operands = 1,
-    .about = "FILE is anything that the program writes or reads: a model, a training state, codes, an\n"
-             "index, metrics, settings, a run folder, a dataset, an image.",
+    .about =
+        "FILE is anything that the program writes or reads: a model, a training state, codes, an\n"
+        "index, metrics, settings, a run folder, a dataset, an image.",
     .examples = "vqvae inspect run\n"
                 "vqvae inspect run/state.safetensors\n"
                 "vqvae inspect run --plan --batch 64\n"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/presets.c -- vqvae presets: configurations by name, and what each setting means. */
-#include <stdlib.h>
 #include "facts.h"
 #include "settings.h"
 #include "verbs.h"
+#include <stdlib.h>
 
 typedef struct presets_options {
     common_options common;

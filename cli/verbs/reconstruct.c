@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/reconstruct.c -- vqvae reconstruct: each image beside what comes back. */
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include "facts.h"
 #include "files.h"
 #include "picture.h"
 #include "verbs.h"
 #include "walk.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct reconstruct_options {
     common_options common;
@@ -63,7 +63,8 @@ static int reconstruct(program *p, const vq_model *model, const reconstruct_opti
     config.cache_mb = 0;
     TRY_TO(lib(p, vq_dataset_open(p->ctx, path, &config, &data)));
     if (vq_dataset_count(data) != 1)
-        TRY_TO(fail(p, BAD_INPUT, "%s is no single image; `vqvae eval --grid` shows datasets", path));
+        TRY_TO(
+            fail(p, BAD_INPUT, "%s is no single image; `vqvae eval --grid` shows datasets", path));
     TRY_TO(session_for(p, model, data, 1, o->backend, &session));
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
     TRY_TO(pair(p, data, session, &sums, o->scale, out));
@@ -135,8 +136,8 @@ static int run(program *p, const void *parsed, int n, char **operands)
     for (int i = 0; i < count; i++) {
         double psnr = 0.0;
         TRY_TO(reconstruct(p, model, o, paths[i], &pairs[i], &psnr));
-        (void)json_array_append_new(
-            rows, json_pack("{s:s, s:o}", "image", paths[i], "psnr", fact_number(psnr)));
+        (void)json_array_append_new(rows, json_pack("{s:s, s:o}", "image", paths[i], "psnr",
+                                                    fact_number(psnr)));
     }
     TRY_TO(one ? save_stack(p, o, pairs, count) : save_each(p, o, pairs, count, paths));
     TRY_TO(facts_print(p, json_incref(rows)));
@@ -154,8 +155,9 @@ const verb verb_reconstruct = {
     .operands = "MODEL IMAGE... -o OUT",
     .min_operands = 2,
     .max_operands = INT_MAX,
-    .about = "Encodes and decodes PNG or JPEG files at their own size. On the left the image, on the\n"
-             "right what the model gives back.",
+    .about =
+        "Encodes and decodes PNG or JPEG files at their own size. On the left the image, on the\n"
+        "right what the model gives back.",
     .examples = "vqvae reconstruct run first/000000.png first/000001.png -o beside.png --scale 8\n"
                 "vqvae reconstruct run first/000002.png -o beside",
     .options = options,

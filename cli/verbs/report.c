@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/report.c -- vqvae report: runs as a page to look at. */
-#include <stdlib.h>
-#include "facts.h"
 #include "report/report.h"
+#include "facts.h"
 #include "verbs.h"
+#include <stdlib.h>
 
 typedef struct report_options {
     common_options common;
@@ -12,7 +12,8 @@ typedef struct report_options {
 } report_options;
 
 static const option options[] = {
-    OPTION(report_options, out, 'o', "FILE", "", "page to write; else report.html in the first RUN"),
+    OPTION(report_options, out, 'o', "FILE", "",
+           "page to write; else report.html in the first RUN"),
     OPTION(report_options, force, 'f', NULL, "", "overwrite a page that exists"),
 };
 
@@ -51,8 +52,9 @@ const verb verb_report = {
     .operands = "RUN...",
     .min_operands = 1,
     .max_operands = REPORT_RUNS_MAX,
-    .about = "Writes one HTML file that needs no other: results, originals beside what comes back, the\n"
-             "codes between them and their use, curves of the training, all settings.",
+    .about =
+        "Writes one HTML file that needs no other: results, originals beside what comes back, the\n"
+        "codes between them and their use, curves of the training, all settings.",
     .examples = "vqvae report run\n"
                 "vqvae report run -o page.html --json",
     .options = options,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/train.c -- vqvae train: a model out of images. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 #include "facts.h"
 #include "run/training.h"
 #include "verbs.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct train_options {
     common_options common;
@@ -39,7 +39,7 @@ static const option options[] = {
     TRAIN(force, 'f', NULL, "", "start over where the folder holds a run already"),
 };
 
-/* ---- settings ---------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------ */
 
 static bool gives_settings(const train_options *o)
 {
@@ -85,7 +85,7 @@ static void intervals(const train_options *o, training *t)
     t->epochs = given_or(o->epochs, 0);
 }
 
-/* ---- beginning and going on ----------------------------------------------------------- */
+/* ---- beginning and going on ---------------------------------------------- */
 
 static int name_sources(program *p, const train_options *o, int n, char **operands, training *t)
 {
@@ -106,7 +106,8 @@ static int begin(program *p, const train_options *o, int n, training *t)
         return fail(p, BAD_USAGE, "DATA is missing; it is `vqvae train DATA -o %s`", o->out);
     if (run_folder_used(&t->folder) && !o->force && !o->dry_run)
         return fail(p, BAD_INPUT,
-                    "%s already holds a run; --resume goes on with it, --force starts over", o->out);
+                    "%s already holds a run; --resume goes on with it, --force starts over",
+                    o->out);
     return compose(p, o, &t->settings);
 }
 
@@ -127,13 +128,12 @@ static int go_on(program *p, const train_options *o, training *t)
 static int announce(program *p, const training *t, bool goes_on)
 {
     if (!goes_on) return DONE;
-    say(p, "%s at step %" PRId64 " of %" PRId64,
-        t->from_state ? "resumed" : "started", vq_trainer_position(t->trainer),
-        t->settings.train.steps);
+    say(p, "%s at step %" PRId64 " of %" PRId64, t->from_state ? "resumed" : "started",
+        vq_trainer_position(t->trainer), t->settings.train.steps);
     return DONE;
 }
 
-/* ---- results ------------------------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------------- */
 
 static int plan_facts(program *p, const training *t)
 {
@@ -148,13 +148,13 @@ static int plan_facts(program *p, const training *t)
     json_t *all = NULL;
     TRY(settings_write(p, &t->settings, &all));
     const int64_t size[] = {config->height, config->width, config->channels};
-    json_t *facts = json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:o, s:i, s:O}", "data",
-                              t->source.data, "training_images", (json_int_t)t->about.images,
-                              "held_out_images", (json_int_t)n_valid, "image", fact_list(size, 3),
-                              "parameters", (json_int_t)parameters, "steps",
-                              (json_int_t)t->settings.train.steps, "memory_mb",
-                              fact_number((double)vq_trainer_bytes(t->trainer) / 1e6), "threads",
-                              vq_context_threads(p->ctx), "settings", all);
+    json_t *facts =
+        json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:o, s:i, s:O}", "data", t->source.data,
+                  "training_images", (json_int_t)t->about.images, "held_out_images",
+                  (json_int_t)n_valid, "image", fact_list(size, 3), "parameters",
+                  (json_int_t)parameters, "steps", (json_int_t)t->settings.train.steps, "memory_mb",
+                  fact_number((double)vq_trainer_bytes(t->trainer) / 1e6), "threads",
+                  vq_context_threads(p->ctx), "settings", all);
     json_decref(all);
     return facts_print(p, facts);
 }
@@ -170,7 +170,7 @@ static int result_facts(program *p, const training *t)
     return facts_print(p, facts);
 }
 
-/* ---- the verb ------------------------------------------------------------------------------ */
+/* ---- the verb ------------------------------------------------------------ */
 
 static int prepare(program *p, const train_options *o, int n, char **operands, training *t)
 {
@@ -224,11 +224,10 @@ const verb verb_train = {
         "images), state.safetensors (what --resume needs), metrics.jsonl and config.json.\n"
         "Ctrl-C saves and stops. Settings come from defaults, then --preset, --config, --set and\n"
         "options, later ones winning; `vqvae presets --settings` explains each.",
-    .examples =
-        "vqvae train /usr/share/datasets/fashion-mnist:train -o run --preset tiny\n"
-        "vqvae train -o run --resume --steps 300\n"
-        "vqvae train /usr/share/datasets/fashion-mnist:train -o wider --preset tiny \\\n"
-        "    --set model.level.0.k=64 --epochs 1 --dry-run",
+    .examples = "vqvae train /usr/share/datasets/fashion-mnist:train -o run --preset tiny\n"
+                "vqvae train -o run --resume --steps 300\n"
+                "vqvae train /usr/share/datasets/fashion-mnist:train -o wider --preset tiny \\\n"
+                "    --set model.level.0.k=64 --epochs 1 --dry-run",
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .options_size = sizeof(train_options),
