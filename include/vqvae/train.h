@@ -20,7 +20,7 @@ typedef struct vq_train_config {
     double weight_decay; /**< never on codebooks */
     int64_t warmup;      /**< steps over which lr rises in a line from lr/warmup */
     int schedule;        /**< 0 constant, 1 cosine */
-    double final_lr;     /**< cosine: share of lr at the last step */
+    double final_lr;     /**< cosine: share of lr that the step after the last would have */
     double clip;         /**< largest norm of all gradients together; 0: none */
     double average;      /**< decay of averaged weights, used for models; 0: none */
     int64_t valid_every, save_every, log_every; /**< steps */

@@ -39,7 +39,7 @@ static const vq_field fields[] = {
      .choices = "constant|cosine", .source = "Loshchilov and Hutter 2017, arXiv:1608.03983",
      .help = "learning rate after the warm-up"},
     {.name = "final_lr", .type = VQ_FIELD_REAL, .at = TRAIN(final_lr), .low = 0, .high = 1,
-     .source = "", .help = "share of lr that the cosine ends at"},
+     .source = "", .help = "share of lr that the cosine falls to, one step after the last"},
     {.name = "clip", .type = VQ_FIELD_REAL, .at = TRAIN(clip), .low = 0, .high = 1e12,
      .source = "Pascanu et al. 2013, arXiv:1211.5063",
      .help = "largest norm of all gradients together; 0: not limited"},
