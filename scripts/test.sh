@@ -13,6 +13,9 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export LSAN_OPTIONS="${LSAN_OPTIONS:-suppressions=$PWD/tests/leaks.supp:print_suppressions=0}"
 
+# Tests share the processors: a thread that waits should sleep, not spin.
+export OMP_WAIT_POLICY=passive
+
 # ctest's own exit code is not needed: the log below names every failure.
 ctest --test-dir "$build" --output-on-failure --parallel "${JOBS:-$(nproc)}" "$@" 2>&1 |
     tee "$console"
