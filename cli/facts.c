@@ -44,31 +44,38 @@ char *facts_text_exact(const json_t *facts)
     return json_dumps(facts, JSON_INDENT(2) | JSON_REAL_PRECISION(EXACT));
 }
 
-/* A value on one line: lists of numbers as "7 x 7 x 64", texts without quotation marks. */
-static void cell(const json_t *value, char *to, size_t size)
+/* Numbers as "7 x 7 x 64"; of other lists only how long they are. */
+static void list_cell(const json_t *list, char *to, size_t size)
 {
     size_t used = 0;
+    if (!json_is_number(json_array_get(list, 0))) {
+        (void)snprintf(to, size, "%zu entries", json_array_size(list));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(list) && used < size; i++) {
+        char item[CELL];
+        fact_cell(json_array_get(list, i), item, sizeof item);
+        const int n = snprintf(to + used, size - used, "%s%s", i ? " x " : "", item);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+void fact_cell(const json_t *value, char *to, size_t size)
+{
     if (json_is_string(value)) (void)snprintf(to, size, "%s", json_string_value(value));
     else if (json_is_real(value)) (void)snprintf(to, size, "%.6g", json_real_value(value));
     else if (json_is_integer(value))
         (void)snprintf(to, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_boolean(value))
         (void)snprintf(to, size, "%s", json_is_true(value) ? "yes" : "no");
+    else if (json_is_array(value)) list_cell(value, to, size);
     else (void)snprintf(to, size, "-");
-    if (!json_is_array(value)) return;
-    to[0] = 0;
-    for (size_t i = 0; i < json_array_size(value) && used < size; i++) {
-        char item[CELL];
-        cell(json_array_get(value, i), item, sizeof item);
-        const int n = snprintf(to + used, size - used, "%s%s", i ? " x " : "", item);
-        used += n > 0 ? (size_t)n : 0;
-    }
 }
 
 static size_t text_width(const json_t *value)
 {
     char to[4 * CELL];
-    cell(value, to, sizeof to);
+    fact_cell(value, to, sizeof to);
     return strlen(to);
 }
 
@@ -101,7 +108,7 @@ static void print_table(const json_t *rows, int indent)
         json_object_foreach (row, key, value) {
             char text[4 * CELL];
             if (c == COLUMNS) break;
-            cell(value, text, sizeof text);
+            fact_cell(value, text, sizeof text);
             const bool right = json_is_number(value);
             printf("%*s%s", right ? (int)width[c] : -(int)width[c], head ? key : text, "  ");
             c++;
@@ -130,7 +137,7 @@ static void print_object(const json_t *facts, int indent)
             else print_object(value, indent + 2);
             continue;
         }
-        cell(value, text, sizeof text);
+        fact_cell(value, text, sizeof text);
         printf("%*s%-*s  %s\n", indent, "", width, key, text);
     }
 }

@@ -13,6 +13,9 @@ json_t *fact_list(const int64_t *numbers, size_t n);
 /** "4f02..." of 16 digits. */
 json_t *fact_hash(uint64_t hash);
 
+/** A value on one line, as people read it: texts without quotation marks, "yes", "7 x 7 x 64". */
+void fact_cell(const json_t *value, char *to, size_t size);
+
 /** Prints to stdout: one line of JSON with --json, else a line for each fact, nested ones
  *  indented and lists of objects as tables. Takes the object over; NULL is lack of memory. */
 int facts_print(program *p, json_t *facts);

@@ -37,6 +37,7 @@ int lib(program *p, vq_status status)
 {
     if (status == VQ_OK) return DONE;
     const char *sentence = vq_context_error(p->ctx);
+    p->status = status;
     return fail(p, exit_code_of(status), "%s", *sentence ? sentence : vq_status_name(status));
 }
 

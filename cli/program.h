@@ -30,6 +30,7 @@ typedef struct program {
     bool terminal;    /* stderr is one */
     bool colour;      /* and may be coloured */
     bool bar_shown;   /* a progress bar stands on the current line */
+    vq_status status; /* of the last library call that failed */
     char error[2048];
 } program;
 

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/report/settings_table.c -- all settings of a run, or those of several side by side. */
+#include "facts.h"
 #include "report/report.h"
-
-static void value_text(const json_t *value, char *to, size_t size)
-{
-    if (json_is_string(value)) (void)snprintf(to, size, "%s", json_string_value(value));
-    else if (json_is_real(value)) (void)snprintf(to, size, "%.6g", json_real_value(value));
-    else if (json_is_integer(value))
-        (void)snprintf(to, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_boolean(value))
-        (void)snprintf(to, size, "%s", json_is_true(value) ? "yes" : "no");
-    else (void)snprintf(to, size, "-");
-}
 
 /* A setting with the value of each run: a pair of a list for one, a row of a table for several. */
 static void setting_row(text *to, const char *name, const json_t *const *values, size_t n)
@@ -19,7 +9,7 @@ static void setting_row(text *to, const char *name, const json_t *const *values,
     bool same = true;
     char value[512];
     if (n == 1) {
-        value_text(values[0], value, sizeof value);
+        fact_cell(values[0], value, sizeof value);
         text_add(to, "<dt>%s</dt><dd>", name);
         text_html(to, value);
         text_add(to, "</dd>\n");
@@ -29,7 +19,7 @@ static void setting_row(text *to, const char *name, const json_t *const *values,
     text_add(to, "<tr%s><td>", same ? "" : " class=differs");
     text_html(to, name);
     for (size_t i = 0; i < n; i++) {
-        value_text(values[i], value, sizeof value);
+        fact_cell(values[i], value, sizeof value);
         text_add(to, "</td><td>");
         text_html(to, value);
     }

@@ -142,26 +142,34 @@ static int after_step(program *p, loop *l, const vq_step_metrics *m)
     return DONE;
 }
 
+/* What is on the disk stays: it is the last good state. */
 static int diverged(program *p, const loop *l)
 {
-    const char *sentence = vq_context_error(p->ctx);
+    char sentence[sizeof p->error], kept[PATH_ROOM + 32] = "nothing was saved yet";
+    memcpy(sentence, p->error, sizeof sentence);
     if (l->saved >= 0)
-        return fail(p, DIVERGED, "%s; %s keeps step %" PRId64 ", try a lower train.lr", sentence,
-                    l->t->folder.state, l->saved);
-    return fail(p, DIVERGED, "%s; nothing was saved yet, try a lower train.lr", sentence);
+        (void)snprintf(kept, sizeof kept, "%s keeps step %" PRId64, l->t->folder.state, l->saved);
+    return fail(p, DIVERGED,
+                "training diverged after step %" PRId64 ": %.900s; %.900s, try a lower "
+                "train.lr",
+                vq_trainer_position(l->t->trainer), sentence, kept);
+}
+
+static int step(program *p, loop *l)
+{
+    const uint8_t *pixels = NULL;
+    vq_step_metrics m;
+    TRY(lib(p, vq_loader_next(p->ctx, l->loader, &pixels)));
+    TRY(lib(p, vq_trainer_step(l->t->trainer, pixels, &m)));
+    return after_step(p, l, &m);
 }
 
 static int steps(program *p, loop *l)
 {
     training *t = l->t;
     while (vq_trainer_position(t->trainer) < t->settings.train.steps && !stop_asked) {
-        const uint8_t *pixels = NULL;
-        vq_step_metrics m;
-        TRY(lib(p, vq_loader_next(p->ctx, l->loader, &pixels)));
-        const vq_status status = vq_trainer_step(t->trainer, pixels, &m);
-        if (status == VQ_E_NUMERIC) return diverged(p, l);
-        TRY(lib(p, status));
-        TRY(after_step(p, l, &m));
+        const int code = step(p, l);
+        if (code != DONE) return p->status == VQ_E_NUMERIC ? diverged(p, l) : code;
     }
     const int64_t at = vq_trainer_position(t->trainer);
     if (at >= t->settings.train.steps) return DONE;

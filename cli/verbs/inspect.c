@@ -110,7 +110,7 @@ done:
 /* A metadata value, as JSON where it is. */
 static json_t *meta_value(const char *value)
 {
-    json_t *object = json_loads(value, 0, NULL);
+    json_t *object = json_loads(value, JSON_DECODE_ANY, NULL);
     return object ? object : json_string(value);
 }
 

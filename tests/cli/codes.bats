@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Images to codes and back: eval, encode, decode, reconstruct, inspect, report, bench.
+
+setup_file() {
+    export data=/usr/share/datasets/fashion-mnist:t10k
+    cd "$BATS_FILE_TMPDIR"
+    "$VQVAE" train "$data" -o run --preset tiny --steps 60 --threads 1 --quiet > /dev/null
+    export model=$BATS_FILE_TMPDIR/run
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+field() {
+    sed -n "s/.*\"$1\": *\"\{0,1\}\([^,}\"]*\).*/\1/p"
+}
+
+@test "eval agrees with itself whatever the batch and the threads" {
+    "$VQVAE" eval "$model" "$data" --json --threads 1 > one
+    "$VQVAE" eval "$model" "$data" --json --threads 2 --batch 7 > two
+    for key in images mse nmse psnr perplexity codes_used; do
+        [ -n "$(field $key < one)" ]
+        [ "$(field $key < one)" = "$(field $key < two)" ]
+    done
+    [ "$(field images < one)" = 10000 ]
+    awk -v a="$(field nmse < one)" 'BEGIN { exit !(a > 0 && a < 1) }'
+}
+
+@test "eval draws originals above reconstructions" {
+    "$VQVAE" eval "$model" "$data" --grid grid.png --count 8 --columns 4 --scale 1 > out
+    "$VQVAE" inspect grid.png --json > picture
+    grep -q '"first_image":\[126,122,1\]' picture
+    run "$VQVAE" eval "$model" "$data" --grid grid.png
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"grid.png exists; --force overwrites it"* ]]
+}
+
+@test "codes decode to what the model gives back, whatever the batch" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    "$VQVAE" encode "$model" "$data" -o same.npy --batch 9 --threads 1 > out
+    cmp codes.npy same.npy
+    # u8 of 10000 x 7 x 7 behind a header of 128 bytes
+    [ "$(stat -c %s codes.npy)" -eq $((10000 * 49 + 128)) ]
+    "$VQVAE" decode "$model" codes.npy -o images.npy > out
+    "$VQVAE" decode "$model" codes.npy -o again.npy --batch 11 --threads 1 > out
+    cmp images.npy again.npy
+    # A decoded image, encoded and decoded again, stays near itself.
+    "$VQVAE" decode "$model" codes.npy -o folder --count 3 > out
+    [ "$(ls folder)" = "$(printf '%s\n' 000000.png 000001.png 000002.png)" ]
+    "$VQVAE" reconstruct "$model" folder/000000.png -o pair.png --json > out
+    awk -v a="$(field psnr < out)" 'BEGIN { exit !(a > 12) }'
+}
+
+@test "the index says which model made the codes and which image each row is" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    [ "$(wc -l < codes.index.jsonl)" -eq 10001 ]
+    [ "$(head -1 codes.index.jsonl | field model_hash)" = \
+        "$("$VQVAE" inspect "$model/best.safetensors" --json | field hash)" ]
+    head -1 codes.index.jsonl | grep -q '"arithmetic": "f32 '
+    [ "$(sed -n 2p codes.index.jsonl | field row)" = 0 ]
+    [ "$(sed -n 2p codes.index.jsonl | field width)" = 28 ]
+}
+
+@test "codes of another model are decoded with a warning" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    "$VQVAE" train "$data" -o other --preset tiny --steps 2 --seed 5 --threads 1 -q > out
+    run "$VQVAE" decode other codes.npy -o images.npy
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"warning: the codes were made by the model"* ]]
+    run "$VQVAE" decode "$model" codes.npy -o mine.npy
+    [[ "$output" != *warning* ]]
+}
+
+@test "a code that the codebook lacks, or a wrong grid, is exit code 1" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    { head -c 128 codes.npy; printf '\377'; tail -c +130 codes.npy; } > bad.npy
+    run "$VQVAE" decode "$model" bad.npy -o images.npy
+    [ "$status" -eq 1 ]
+    [[ "$output" == *255* ]]
+    [ ! -e images.npy ]
+    "$VQVAE" decode "$model" codes.npy -o pixels.npy > out
+    run "$VQVAE" decode "$model" pixels.npy -o images.npy
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"of rank 3"* ]]
+}
+
+@test "several grids become a .safetensors with a tensor each" {
+    "$VQVAE" train "$data" -o two --preset tiny --steps 3 --threads 1 -q \
+        --set model.level.1.stride=2 --set model.level.1.width=16 --set model.level.1.k=300 > out
+    run "$VQVAE" encode two "$data" -o codes.npy
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"must end in .safetensors"* ]]
+    "$VQVAE" encode two "$data" -o codes.safetensors > out
+    "$VQVAE" inspect codes.safetensors --json > about
+    grep -q '"kind":"codes","images":10000' about
+    grep -q '"grid":"level.1","height":4,"width":4' about
+    "$VQVAE" decode two codes.safetensors -o images.npy > out 2> talk
+    ! grep -q warning talk
+    "$VQVAE" inspect images.npy --json | grep -q '"shape":\[10000,28,28,1\]'
+}
+
+@test "image files are encoded one by one" {
+    "$VQVAE" encode "$model" "$data" -o all.npy > out
+    "$VQVAE" decode "$model" all.npy -o folder --count 3 > out
+    "$VQVAE" encode "$model" folder/000002.png folder/000000.png -o two.npy > out
+    "$VQVAE" encode "$model" folder -o three.npy > out
+    [ "$(wc -l < two.index.jsonl)" -eq 3 ]
+    # Rows of 49 bytes after the header.
+    cmp <(tail -c 98 two.npy | head -c 49) <(tail -c 49 three.npy)
+    cmp <(tail -c 49 two.npy) <(tail -c 147 three.npy | head -c 49)
+}
+
+@test "reconstruct makes one picture, or one for each image" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    "$VQVAE" decode "$model" codes.npy -o folder --count 2 > out
+    "$VQVAE" reconstruct "$model" folder/*.png -o one.png --scale 2 > out
+    "$VQVAE" inspect one.png --json | grep -q '"first_image":\[116,116,1\]'
+    "$VQVAE" reconstruct "$model" folder/*.png -o pairs > out
+    [ "$(ls pairs)" = "$(printf '%s\n' 000000.png 000001.png)" ]
+    run "$VQVAE" reconstruct "$model" "$data" -o x.png
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"no single image"* ]]
+}
+
+@test "nothing that exists is overwritten without --force" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    before=$(sha256sum codes.npy)
+    run "$VQVAE" encode "$model" "$data" -o codes.npy
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"codes.npy exists; --force overwrites it"* ]]
+    rm codes.index.jsonl
+    touch codes.index.jsonl
+    mv codes.npy kept.npy
+    run "$VQVAE" encode "$model" "$data" -o codes.npy
+    [ "$status" -eq 1 ]
+    [ ! -e codes.npy ]
+    "$VQVAE" encode "$model" "$data" -o codes.npy --force > out
+    run "$VQVAE" encode "$model" "$data" -o nowhere/codes.npy
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"there is no folder nowhere"* ]]
+}
+
+@test "inspect tells every file of a run" {
+    "$VQVAE" inspect "$model" --json | grep -q '"kind":"run"'
+    "$VQVAE" inspect "$model/best.safetensors" --json | grep -q '"kind":"model"'
+    "$VQVAE" inspect "$model/state.safetensors" --json | grep -q '"kind":"training state"'
+    "$VQVAE" inspect "$model/metrics.jsonl" --json | grep -q '"kind":"metrics of a training"'
+    "$VQVAE" inspect "$model/config.json" --json | grep -q '"kind":"settings"'
+    "$VQVAE" inspect "$data" --json | grep -q '"kind":"images","images":10000'
+    "$VQVAE" inspect "$model" --plan --batch 3 --json > plan
+    grep -q '"input":\[3,28,28,1\]' plan
+    grep -q '"implementation":"' plan
+    run "$VQVAE" inspect nothing.npy
+    [ "$status" -eq 1 ]
+}
+
+@test "the report is one page that needs nothing else" {
+    "$VQVAE" report "$model" -o page.html > out
+    grep -q '<svg' page.html
+    grep -q 'data:image/png;base64,' page.html
+    grep -q 'Use of the codes' page.html
+    ! grep -Eq '<(script|link)|(src|href)=.?(https?:|//|/)|url\(' page.html
+    run "$VQVAE" report "$model" -o page.html
+    [ "$status" -eq 1 ]
+    "$VQVAE" report "$model" "$model" -o both.html > out
+    grep -q 'Runs compared' both.html
+}
+
+@test "bench prints what was measured, and answers line by line" {
+    for workload in train forward; do
+        "$VQVAE" bench $workload --preset tiny --batch 4 --runs 3 --json > out
+        [ "$(wc -l < out)" -eq 1 ]
+        for key in workload preset shape precision threads kernel backend min_ms median_ms \
+            peak_rss_mb; do
+            grep -q "\"$key\":" out
+        done
+        [ "$(field runs < out)" = 3 ]
+        printf '\n\n\n' | "$VQVAE" bench $workload --preset tiny --batch 4 --lines > out
+        [ "$(head -1 out)" = ready ]
+        [ "$(grep -cE '^[0-9]+\.[0-9]{4}$' out)" -eq 3 ]
+    done
+}
