@@ -60,7 +60,7 @@ static json_t *line_of(const vq_step_metrics *m, int64_t images, double seconds,
 static void add_levels(json_t *line, const score *valid)
 {
     for (size_t i = 0; i < valid->n_levels; i++) {
-        char key[48], suffix[16] = "";
+        char key[64], suffix[24] = "";
         if (i > 0) (void)snprintf(suffix, sizeof suffix, "_%zu", i);
         (void)snprintf(key, sizeof key, "valid_perplexity%s", suffix);
         (void)json_object_set_new(line, key, fact_number(valid->perplexity[i]));

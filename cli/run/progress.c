@@ -56,23 +56,27 @@ static int terminal_width(void)
     return size.ws_col;
 }
 
-static void figures(const progress *g, const vq_step_metrics *m, char *to, size_t size)
+/* `brief` leaves out what a terminal of 80 columns has no room for. */
+static void figures(const progress *g, const vq_step_metrics *m, bool brief, char *to, size_t size)
 {
-    char left[32];
+    const char *const format = brief ? "%s %.0f/s %s loss %.4f nmse %.4f perplexity %.0f codes %s"
+                                     : "%s  %.0f images/s  %s left  loss %.4f  nmse %.4f  "
+                                       "perplexity %.0f  codes %s";
+    char left[32], done[48], codes[48];
     time_left(g, m->step, left, sizeof left);
-    (void)snprintf(to, size,
-                   "%" PRId64 "/%" PRId64 "  %.0f images/s  %s left  loss %.4f  nmse %.4f  "
-                   "perplexity %.0f  codes %" PRId64 "/%" PRId64,
-                   m->step, g->steps, mean_rate(g, m->step), left, m->loss, m->nmse, m->perplexity,
-                   m->codes_used, g->codes);
+    (void)snprintf(done, sizeof done, "%" PRId64 "/%" PRId64, m->step, g->steps);
+    (void)snprintf(codes, sizeof codes, "%" PRId64 "/%" PRId64, m->codes_used, g->codes);
+    (void)snprintf(to, size, format, done, mean_rate(g, m->step), left, m->loss, m->nmse,
+                   m->perplexity, codes);
 }
 
 static void draw(program *p, const progress *g, const vq_step_metrics *m)
 {
     enum { BAR_MIN = 6, BAR_MAX = 24 };
     char text[256], bar[BAR_MAX * 3 + 1] = "";
-    figures(g, m, text, sizeof text);
     const int width = terminal_width();
+    figures(g, m, false, text, sizeof text);
+    if ((int)strlen(text) >= width) figures(g, m, true, text, sizeof text);
     int room = width - (int)strlen(text) - 3;
     if (room > BAR_MAX) room = BAR_MAX;
     const int full = g->steps > 0 ? (int)(room * m->step / g->steps) : 0;
@@ -103,7 +107,7 @@ void progress_line(program *p, const progress *g, const vq_step_metrics *m)
 {
     char text[256];
     if (has_bar(p)) return;
-    figures(g, m, text, sizeof text);
+    figures(g, m, false, text, sizeof text);
     say(p, "step %s", text);
 }
 
