@@ -18,8 +18,7 @@ static vq_status run(vq_context *ctx, char **argv)
         status = VQ_E_SHAPE;
     }
     if (status == VQ_OK) {
-        const vq_session_config config = {
-            .batch = 1, .height = image.height, .width = image.width};
+        const vq_session_config config = {.batch = 1, .height = image.height, .width = image.width};
         status = vq_session_create(ctx, model, &config, &session);
     }
     if (status == VQ_OK) {

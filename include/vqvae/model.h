@@ -87,12 +87,11 @@ VQ_API uint64_t vq_model_hash(const vq_model *model);
 
 /** Grid of one level for images of a size. */
 typedef struct vq_grid {
-    char name[32]; /**< "level.0" */
+    char name[32];                /**< "level.0" */
     int64_t height, width, codes; /**< codes: K */
 } vq_grid;
 /** Fills `grids` (VQ_MAX_LEVELS of room), level 0 first, and returns how many there are. */
-VQ_API size_t vq_model_grids(const vq_model *model, int64_t height, int64_t width,
-                             vq_grid *grids);
+VQ_API size_t vq_model_grids(const vq_model *model, int64_t height, int64_t width, vq_grid *grids);
 /** Codes of one image over all levels. */
 VQ_API size_t vq_model_codes(const vq_model *model, int64_t height, int64_t width);
 
@@ -108,8 +107,7 @@ typedef struct vq_session_config {
 } vq_session_config;
 
 VQ_API VQ_MUST_USE vq_status vq_session_create(vq_context *ctx, const vq_model *model,
-                                               const vq_session_config *config,
-                                               vq_session **out);
+                                               const vq_session_config *config, vq_session **out);
 VQ_API void vq_session_destroy(vq_session *session);
 
 /** Codes of n images, 1 <= n <= batch.
@@ -125,10 +123,10 @@ VQ_API VQ_MUST_USE vq_status vq_session_decode(vq_session *session, int64_t n,
 /** What a model makes of a set of images; sums, so that batches can be added. */
 typedef struct vq_evaluation {
     int64_t images;
-    double squared_error;        /**< sum over all numbers, pixels on [0,1] */
-    double numbers;              /**< how many numbers that is */
-    double commitment;           /**< sum over images of the batch mean */
-    uint64_t *usage;             /**< counts of codes; K of level 0, then of level 1, ... */
+    double squared_error; /**< sum over all numbers, pixels on [0,1] */
+    double numbers;       /**< how many numbers that is */
+    double commitment;    /**< sum over images of the batch mean */
+    uint64_t *usage;      /**< counts of codes; K of level 0, then of level 1, ... */
     size_t n_usage;
 } vq_evaluation;
 VQ_API VQ_MUST_USE vq_status vq_evaluation_create(vq_context *ctx, const vq_model *model,

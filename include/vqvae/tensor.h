@@ -93,8 +93,7 @@ VQ_API const char *vq_archive_meta(const vq_archive *archive, const char *key);
 VQ_API VQ_MUST_USE vq_status vq_npy_parse(vq_context *ctx, const void *bytes, size_t size,
                                           vq_array *out);
 VQ_API VQ_MUST_USE vq_status vq_npy_load(vq_context *ctx, const char *path, vq_array *out);
-VQ_API VQ_MUST_USE vq_status vq_npy_save(vq_context *ctx, const char *path,
-                                         const vq_array *array);
+VQ_API VQ_MUST_USE vq_status vq_npy_save(vq_context *ctx, const char *path, const vq_array *array);
 VQ_API void vq_array_clear(vq_context *ctx, vq_array *array);
 
 #ifdef __cplusplus

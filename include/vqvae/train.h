@@ -73,8 +73,8 @@ VQ_API void vq_trainer_order(const void *trainer, int64_t step, int64_t slot, in
                              uint64_t *epoch);
 
 typedef struct vq_step_metrics {
-    int64_t step;       /**< steps done, this one included */
-    double epoch;       /**< images seen / images */
+    int64_t step; /**< steps done, this one included */
+    double epoch; /**< images seen / images */
     double loss, mse, nmse, commitment, codebook;
     double perplexity;  /**< of this batch, level 0 */
     int64_t codes_used; /**< in this batch, level 0 */

@@ -18,8 +18,8 @@ struct vq_context {
     vq_log_fn log;
     void *log_user;
     int threads;
-    uint32_t cpu;                      /* VQ_CPU_ bits that kernels may use */
-    const struct vq_kernels *kernels;  /* filled by vq_kernels_for() on first use */
+    uint32_t cpu;                     /* VQ_CPU_ bits that kernels may use */
+    const struct vq_kernels *kernels; /* filled by vq_kernels_for() on first use */
     char error[VQ_ERROR_SIZE];
 };
 
@@ -31,22 +31,22 @@ vq_status vq_fail(vq_context *ctx, vq_status status, const char *format, ...) VQ
 /** Passes one sentence to the log callback, if there is one. */
 void vq_log(vq_context *ctx, vq_log_level level, const char *format, ...) VQ_PRINTF(3, 4);
 
-#define VQ_TRY(call)                                                                              \
-    do {                                                                                          \
-        const vq_status try_status_ = (call);                                                     \
-        if (try_status_ != VQ_OK) return try_status_;                                             \
+#define VQ_TRY(call)                                                                               \
+    do {                                                                                           \
+        const vq_status try_status_ = (call);                                                      \
+        if (try_status_ != VQ_OK) return try_status_;                                              \
     } while (0)
 
 /* For functions that own something: `vq_status status` and the label `done` must exist. */
-#define VQ_TRY_TO(call)                                                                           \
-    do {                                                                                          \
-        status = (call);                                                                          \
-        if (status != VQ_OK) goto done;                                                           \
+#define VQ_TRY_TO(call)                                                                            \
+    do {                                                                                           \
+        status = (call);                                                                           \
+        if (status != VQ_OK) goto done;                                                            \
     } while (0)
 
-#define VQ_CHECK(ctx, condition, code, ...)                                                       \
-    do {                                                                                          \
-        if (!(condition)) return vq_fail((ctx), (code), __VA_ARGS__);                             \
+#define VQ_CHECK(ctx, condition, code, ...)                                                        \
+    do {                                                                                           \
+        if (!(condition)) return vq_fail((ctx), (code), __VA_ARGS__);                              \
     } while (0)
 
 /* ---- memory ---------------------------------------------------------------- */
@@ -60,7 +60,7 @@ bool vq_add_size(size_t a, size_t b, size_t *sum);
 VQ_MUST_USE vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out);
 void vq_release(vq_context *ctx, void *memory);
 
-#define VQ_NEW(ctx, count, pointer) \
+#define VQ_NEW(ctx, count, pointer)                                                                \
     vq_alloc((ctx), (size_t)(count), sizeof **(pointer), (void **)(pointer))
 
 /** Copy of a text in the context's memory. */

@@ -7,9 +7,9 @@
 #ifndef VQ_BASE_SETTINGS_H
 #define VQ_BASE_SETTINGS_H
 
+#include "base/context.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "base/context.h"
 
 typedef enum vq_field_type {
     VQ_FIELD_INT,    /* int64_t */
@@ -24,12 +24,12 @@ typedef struct vq_table vq_table;
 typedef struct vq_field {
     const char *name; /* as users write it: "lr" */
     vq_field_type type;
-    size_t at;            /* offset in the struct */
-    double low, high;     /* accepted range, both ends included; INT and REAL */
-    double standard;      /* the default: number, 0/1, or index of the choice */
-    const char *choices;  /* "constant|cosine"; CHOICE */
-    const char *help;     /* what it means, its unit; one line, no full stop */
-    const char *source;   /* paper, equation or project it follows; "" where ours */
+    size_t at;             /* offset in the struct */
+    double low, high;      /* accepted range, both ends included; INT and REAL */
+    double standard;       /* the default: number, 0/1, or index of the choice */
+    const char *choices;   /* "constant|cosine"; CHOICE */
+    const char *help;      /* what it means, its unit; one line, no full stop */
+    const char *source;    /* paper, equation or project it follows; "" where ours */
     const vq_table *group; /* GROUP: the table of one element */
     size_t count_at;       /* GROUP: offset of a size_t with the number of elements */
     size_t count_max;      /* GROUP: room in the struct's array */
@@ -57,8 +57,7 @@ VQ_MUST_USE vq_status vq_settings_set(vq_context *ctx, const vq_table *table, co
                                       const char *value, void *config);
 
 /** Checks every range. */
-VQ_MUST_USE vq_status vq_settings_check(vq_context *ctx, const vq_table *table,
-                                        const void *config);
+VQ_MUST_USE vq_status vq_settings_check(vq_context *ctx, const vq_table *table, const void *config);
 
 /** JSON text of every field in table order; numbers round-trip exactly. Owned by the caller
  *  (vq_release). */

@@ -27,8 +27,12 @@ static vq_status add(builder *b, const vq_op *op, const char *name, const void *
 static vq_status conv(builder *b, const char *name, int64_t out, int64_t kernel)
 {
     const int64_t pad = (kernel - 1) / 2;
-    const vq_conv_attrs attrs = {.in = b->channels, .out = out, .kernel = {kernel, kernel},
-                                 .stride = {1, 1}, .pad = {pad, pad, pad, pad}, .bias = true};
+    const vq_conv_attrs attrs = {.in = b->channels,
+                                 .out = out,
+                                 .kernel = {kernel, kernel},
+                                 .stride = {1, 1},
+                                 .pad = {pad, pad, pad, pad},
+                                 .bias = true};
     b->channels = out;
     return add(b, &vq_op_conv2d, name, &attrs);
 }
@@ -36,8 +40,12 @@ static vq_status conv(builder *b, const char *name, int64_t out, int64_t kernel)
 /* Half the size, or twice the size: 4x4, stride 2, padded by 1. */
 static vq_status resample(builder *b, const vq_op *op, const char *name, int64_t out)
 {
-    const vq_conv_attrs attrs = {.in = b->channels, .out = out, .kernel = {4, 4},
-                                 .stride = {2, 2}, .pad = {1, 1, 1, 1}, .bias = true};
+    const vq_conv_attrs attrs = {.in = b->channels,
+                                 .out = out,
+                                 .kernel = {4, 4},
+                                 .stride = {2, 2},
+                                 .pad = {1, 1, 1, 1},
+                                 .bias = true};
     b->channels = out;
     return add(b, op, name, &attrs);
 }
@@ -47,7 +55,8 @@ static vq_status residual_block(builder *b, int index, int64_t inner)
 {
     char name[5][32];
     const char *parts[5] = {"relu0", "conv3", "relu1", "conv1", "sum"};
-    for (int i = 0; i < 5; i++) (void)snprintf(name[i], sizeof name[i], "block%d.%s", index, parts[i]);
+    for (int i = 0; i < 5; i++)
+        (void)snprintf(name[i], sizeof name[i], "block%d.%s", index, parts[i]);
     const vq_value x = b->value;
     const int64_t channels = b->channels;
     VQ_TRY(add(b, &vq_op_relu, name[0], NULL));
@@ -62,8 +71,7 @@ static vq_status residual_block(builder *b, int index, int64_t inner)
 
 static vq_status residual_stack(builder *b, const vq_level_config *level)
 {
-    for (int i = 0; i < (int)level->blocks; i++)
-        VQ_TRY(residual_block(b, i, level->block_width));
+    for (int i = 0; i < (int)level->blocks; i++) VQ_TRY(residual_block(b, i, level->block_width));
     return add(b, &vq_op_relu, "relu", NULL);
 }
 

@@ -13,8 +13,8 @@
 #ifndef VQ_MODEL_BUILDER_H
 #define VQ_MODEL_BUILDER_H
 
-#include <vqvae/model.h>
 #include "nn/graph.h"
+#include <vqvae/model.h>
 
 /** @param variance  v of the training pixels: the error's weight in the loss is 1/v; 0: 1 */
 VQ_MUST_USE vq_status vq_model_build(vq_context *ctx, const vq_model_config *config,

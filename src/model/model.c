@@ -87,8 +87,8 @@ static vq_status from_archive(vq_context *ctx, const char *where, const vq_archi
     VQ_TRY(vq_weights_identify(ctx, where, archive, &config, &variance));
     VQ_TRY(allocate(ctx, &config, variance, &model));
     VQ_TRY_TO(refuse_strangers(ctx, where, model->graph, archive));
-    VQ_TRY_TO(vq_weights_unpack(ctx, where, model->graph, VQ_PARAM_TRAINED, "", archive,
-                                model->trained));
+    VQ_TRY_TO(
+        vq_weights_unpack(ctx, where, model->graph, VQ_PARAM_TRAINED, "", archive, model->trained));
     VQ_TRY_TO(
         vq_weights_unpack(ctx, where, model->graph, VQ_PARAM_STATE, "", archive, model->state));
     set_hash(model);
@@ -159,13 +159,25 @@ done:
     return status;
 }
 
-const vq_model_config *vq_model_configuration(const vq_model *model) { return &model->config; }
+const vq_model_config *vq_model_configuration(const vq_model *model)
+{
+    return &model->config;
+}
 
-size_t vq_model_parameters(const vq_model *model) { return model->graph->trained_count; }
+size_t vq_model_parameters(const vq_model *model)
+{
+    return model->graph->trained_count;
+}
 
-double vq_model_variance(const vq_model *model) { return model->variance; }
+double vq_model_variance(const vq_model *model)
+{
+    return model->variance;
+}
 
-uint64_t vq_model_hash(const vq_model *model) { return model->hash; }
+uint64_t vq_model_hash(const vq_model *model)
+{
+    return model->hash;
+}
 
 static int64_t round_up(int64_t value, int64_t multiple)
 {

@@ -15,8 +15,9 @@
 
 static vq_desc pixels_desc(const vq_session *s)
 {
-    return (vq_desc){.dtype = VQ_U8,
-                     .shape = {.rank = 4, .dim = {s->batch, s->inner[0], s->inner[1], s->channels}}};
+    return (
+        vq_desc){.dtype = VQ_U8,
+                 .shape = {.rank = 4, .dim = {s->batch, s->inner[0], s->inner[1], s->channels}}};
 }
 
 static vq_value named(const vq_session *s, const char *kind, size_t level)
@@ -28,7 +29,8 @@ static vq_value named(const vq_session *s, const char *kind, size_t level)
 
 static vq_status plan_encoder(vq_session *s, const vq_backend *backend)
 {
-    const vq_feed feed = {.value = vq_graph_find(s->model->graph, "pixels"), .desc = pixels_desc(s)};
+    const vq_feed feed = {.value = vq_graph_find(s->model->graph, "pixels"),
+                          .desc = pixels_desc(s)};
     vq_value wants[2 * VQ_MAX_LEVELS];
     for (size_t l = 0; l < s->n_levels; l++) {
         wants[2 * l] = named(s, "codes", l);
@@ -55,12 +57,11 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
     const vq_value out = vq_graph_find(s->model->graph, "reconstruction");
     for (size_t l = 0; l < s->n_levels; l++) {
         const vq_level *level = &s->level[l];
-        feeds[l] = (vq_feed){
-            .value = named(s, "quantized", l),
-            .desc = {.dtype = VQ_F32,
-                     .shape = {.rank = 4,
-                               .dim = {s->batch, level->grid.height, level->grid.width,
-                                       (int64_t)level->dim}}}};
+        feeds[l] = (vq_feed){.value = named(s, "quantized", l),
+                             .desc = {.dtype = VQ_F32,
+                                      .shape = {.rank = 4,
+                                                .dim = {s->batch, level->grid.height,
+                                                        level->grid.width, (int64_t)level->dim}}}};
     }
     const vq_plan_config config = {.backend = backend,
                                    .feeds = feeds,
@@ -115,8 +116,8 @@ static vq_status build(vq_session *s, const vq_session_config *config)
     return plan_decoder(s, backend);
 }
 
-vq_status vq_session_create(vq_context *ctx, const vq_model *model,
-                            const vq_session_config *config, vq_session **out)
+vq_status vq_session_create(vq_context *ctx, const vq_model *model, const vq_session_config *config,
+                            vq_session **out)
 {
     vq_session *s = NULL;
     *out = NULL;
@@ -158,7 +159,8 @@ void vq_pad_image(const uint8_t *from, const int64_t size[2], int64_t channels, 
         const uint8_t *source = from + (size_t)(y < size[0] ? y : size[0] - 1) * row;
         uint8_t *line = to + (size_t)y * wide;
         memcpy(line, source, row);
-        for (size_t x = row; x < wide; x++) line[x] = source[row - (size_t)channels + x % (size_t)channels];
+        for (size_t x = row; x < wide; x++)
+            line[x] = source[row - (size_t)channels + x % (size_t)channels];
     }
 }
 
@@ -214,8 +216,8 @@ static void crop_bytes(const vq_session *s, int64_t n, uint8_t *pixels)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t y = 0; y < s->size[0]; y++) {
-            const float *row = s->reconstruction +
-                               (size_t)((i * s->inner[0] + y) * s->inner[1] * s->channels);
+            const float *row =
+                s->reconstruction + (size_t)((i * s->inner[0] + y) * s->inner[1] * s->channels);
             for (int64_t x = 0; x < s->size[1] * s->channels; x++) *pixels++ = to_byte(row[x]);
         }
 }
@@ -295,8 +297,7 @@ static void gather(vq_session *s, int64_t n, uint64_t *usage)
 }
 
 vq_status vq_session_evaluate(vq_session *s, int64_t n, const uint8_t *pixels,
-                              vq_evaluation *evaluation, uint8_t *reconstructions,
-                              uint32_t *codes)
+                              vq_evaluation *evaluation, uint8_t *reconstructions, uint32_t *codes)
 {
     if (codes) VQ_TRY(vq_session_encode(s, n, pixels, codes));
     else VQ_TRY(encode(s, n, pixels));

@@ -3,16 +3,16 @@
 #ifndef VQ_MODEL_SESSION_H
 #define VQ_MODEL_SESSION_H
 
-#include <vqvae/model.h>
 #include "nn/plan.h"
+#include <vqvae/model.h>
 
 typedef struct vq_level {
     vq_grid grid;
     size_t dim, positions;
-    const float *codebook;  /* of the model: K x D */
-    const int32_t *codes;   /* in the encoder's plan: batch x positions */
-    const float *latent;    /* in the encoder's plan: batch x positions x dim */
-    float *quantized;       /* in the decoder's plan, likewise */
+    const float *codebook; /* of the model: K x D */
+    const int32_t *codes;  /* in the encoder's plan: batch x positions */
+    const float *latent;   /* in the encoder's plan: batch x positions x dim */
+    float *quantized;      /* in the decoder's plan, likewise */
 } vq_level;
 
 typedef struct vq_image_error {
@@ -27,8 +27,8 @@ struct vq_session {
     size_t n_levels, n_codes;
     vq_level level[VQ_MAX_LEVELS];
     vq_plan *encoder, *decoder;
-    uint8_t *pixels;       /* in the encoder's plan */
-    float *reconstruction; /* in the decoder's plan */
+    uint8_t *pixels;        /* in the encoder's plan */
+    float *reconstruction;  /* in the decoder's plan */
     vq_image_error *errors; /* one for each image of a batch */
 };
 

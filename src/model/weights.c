@@ -39,8 +39,8 @@ static void shape_text(const vq_shape *shape, char *to, size_t size)
     size_t used = 0;
     to[0] = '\0';
     for (int i = 0; i < shape->rank && used < size; i++) {
-        const int more = snprintf(to + used, size - used, i ? "x%" PRId64 : "%" PRId64,
-                                  shape->dim[i]);
+        const int more =
+            snprintf(to + used, size - used, i ? "x%" PRId64 : "%" PRId64, shape->dim[i]);
         if (more > 0) used += (size_t)more;
     }
 }
@@ -78,10 +78,9 @@ vq_status vq_weights_unpack(vq_context *ctx, const char *where, const vq_graph *
     return VQ_OK;
 }
 
-/* {"NAME":"16 hexadecimal digits", ...} in the order of the names. */
-static vq_status hashes_text(vq_pack *pack)
+/* {"NAME":"16 hexadecimal digits", ...} */
+static vq_status pack_hashes(vq_pack *pack)
 {
-    vq_context *ctx = pack->ctx;
     json_t *object = json_object();
     for (size_t i = 0; object && i < pack->archive.n_arrays; i++) {
         char hex[HASH_TEXT];
@@ -91,13 +90,7 @@ static vq_status hashes_text(vq_pack *pack)
             object = NULL;
         }
     }
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    json_decref(object);
-    VQ_CHECK(ctx, text, VQ_E_NOMEM, "no memory for the hashes of %zu tensors",
-             pack->archive.n_arrays);
-    const vq_status status = vq_pack_text(pack, "vqvae.xxh3", text);
-    free(text);
-    return status;
+    return vq_pack_json(pack, "vqvae.xxh3", object);
 }
 
 vq_status vq_weights_describe(const vq_model_config *config, double variance, vq_pack *pack)
@@ -112,7 +105,7 @@ vq_status vq_weights_describe(const vq_model_config *config, double variance, vq
     VQ_TRY(vq_model_config_write(pack->ctx, config, &json));
     const vq_status status = vq_pack_text(pack, "vqvae.config", json);
     vq_text_free(pack->ctx, json);
-    return status == VQ_OK ? hashes_text(pack) : status;
+    return status == VQ_OK ? pack_hashes(pack) : status;
 }
 
 static vq_status check_hashes(vq_context *ctx, const char *where, const vq_archive *archive)
@@ -129,9 +122,9 @@ static vq_status check_hashes(vq_context *ctx, const char *where, const vq_archi
         const char *kept = json_string_value(json_object_get(object, array->name));
         (void)snprintf(hex, sizeof hex, "%016" PRIx64, vq_array_hash(array));
         if (!kept || strcmp(kept, hex) != 0)
-            status = vq_fail(ctx, VQ_E_FORMAT,
-                             "%s is damaged: tensor %s has hash %s, the file says %s", where,
-                             array->name, hex, kept ? kept : "nothing");
+            status =
+                vq_fail(ctx, VQ_E_FORMAT, "%s is damaged: tensor %s has hash %s, the file says %s",
+                        where, array->name, hex, kept ? kept : "nothing");
     }
     json_decref(object);
     return status;

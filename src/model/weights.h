@@ -3,9 +3,9 @@
 #ifndef VQ_MODEL_WEIGHTS_H
 #define VQ_MODEL_WEIGHTS_H
 
-#include <vqvae/model.h>
 #include "nn/graph.h"
 #include "tensor/pack.h"
+#include <vqvae/model.h>
 
 struct vq_model {
     vq_model_config config;
@@ -21,8 +21,8 @@ VQ_MUST_USE vq_status vq_model_create(vq_context *ctx, const vq_model_config *co
                                       vq_model **out);
 
 /** Adds the parameters of one kind to a pack, each named PREFIX + its name. */
-VQ_MUST_USE vq_status vq_weights_pack(const vq_graph *graph, vq_param_kind kind,
-                                      const char *prefix, const float *numbers, vq_pack *pack);
+VQ_MUST_USE vq_status vq_weights_pack(const vq_graph *graph, vq_param_kind kind, const char *prefix,
+                                      const float *numbers, vq_pack *pack);
 /** Reads them back: every parameter of that kind must be there in f32, with its shape and finite
  *  numbers. `where` begins the sentences. */
 VQ_MUST_USE vq_status vq_weights_unpack(vq_context *ctx, const char *where, const vq_graph *graph,

@@ -16,9 +16,15 @@ static void host_release(vq_context *ctx, vq_buffer *buffer)
     *buffer = (vq_buffer){0};
 }
 
-static void *host_map(const vq_buffer *buffer) { return buffer->handle; }
+static void *host_map(const vq_buffer *buffer)
+{
+    return buffer->handle;
+}
 
-static const vq_impl *find_portable(const vq_op *op) { return op->portable_f32; }
+static const vq_impl *find_portable(const vq_op *op)
+{
+    return op->portable_f32;
+}
 
 const vq_backend vq_backend_portable = {
     .name = "portable",

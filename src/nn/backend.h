@@ -14,7 +14,7 @@ typedef struct vq_buffer {
 } vq_buffer;
 
 typedef struct vq_backend {
-    const char *name; /* "portable", "onednn" */
+    const char *name;                                                    /* "portable", "onednn" */
     vq_status (*allocate)(vq_context *ctx, size_t size, vq_buffer *out); /* zeroed */
     void (*release)(vq_context *ctx, vq_buffer *buffer);
     void *(*map)(const vq_buffer *buffer);

@@ -106,15 +106,13 @@ vq_status vq_graph_add(vq_context *ctx, vq_graph *graph, const vq_op *op, const 
     return op->declare ? op->declare(ctx, graph, node) : VQ_OK;
 }
 
-vq_status vq_graph_param(vq_context *ctx, vq_graph *graph, vq_node *node,
-                         const vq_param_spec *spec)
+vq_status vq_graph_param(vq_context *ctx, vq_graph *graph, vq_node *node, const vq_param_spec *spec)
 {
     VQ_CHECK(ctx, node->n_params < VQ_MAX_PARAMS, VQ_E_INTERNAL,
              "%s declares more than %d parameters", node->name, VQ_MAX_PARAMS);
     VQ_TRY(grow(ctx, (void **)&graph->params, graph->n_params, &graph->params_room,
                 sizeof *graph->params));
-    size_t *region =
-        spec->kind == VQ_PARAM_TRAINED ? &graph->trained_count : &graph->state_count;
+    size_t *region = spec->kind == VQ_PARAM_TRAINED ? &graph->trained_count : &graph->state_count;
     vq_param *param = &graph->params[graph->n_params];
     *param = (vq_param){.shape = spec->shape,
                         .kind = spec->kind,

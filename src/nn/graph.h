@@ -6,9 +6,9 @@
 #ifndef VQ_NN_GRAPH_H
 #define VQ_NN_GRAPH_H
 
+#include "base/context.h"
 #include <stdbool.h>
 #include <vqvae/tensor.h>
-#include "base/context.h"
 
 enum { VQ_MAX_IN = 8, VQ_MAX_OUT = 2, VQ_MAX_PARAMS = 4, VQ_MAX_TERMS = 2, VQ_NAME_SIZE = 64 };
 
@@ -65,8 +65,8 @@ typedef struct vq_node {
     void *attrs; /* op->attrs_size bytes, owned by the graph */
     int n_in, n_out, n_params, n_terms;
     vq_value in[VQ_MAX_IN], out[VQ_MAX_OUT];
-    int param[VQ_MAX_PARAMS]; /* indices of the graph's parameters */
-    int term[VQ_MAX_TERMS];   /* indices of the graph's terms */
+    int param[VQ_MAX_PARAMS];   /* indices of the graph's parameters */
+    int term[VQ_MAX_TERMS];     /* indices of the graph's terms */
     size_t sums_at, sums_count; /* the node's part of the statistics (nn/plan.h) */
 } vq_node;
 

@@ -33,9 +33,9 @@ struct vq_op {
     /** Sets STATE or TRAINED parameters from the first batch; NULL for most. `run` has just
      *  run forward. */
     vq_status (*start)(vq_step *run, uint64_t seed);
-    bool elementwise;      /* works in any layout, all edges alike */
-    bool differentiable;   /* false: gradients stop here (codes, pixels) */
-    int targets;           /* the last so many inputs get no gradient (mse's target) */
+    bool elementwise;    /* works in any layout, all edges alike */
+    bool differentiable; /* false: gradients stop here (codes, pixels) */
+    int targets;         /* the last so many inputs get no gradient (mse's target) */
 };
 
 /** Numbers of an edge or a parameter while a plan runs. */
@@ -64,9 +64,9 @@ struct vq_step {
     size_t saved_size;              /* asked for by prepare: kept from forward to backward */
     size_t scratch_size;            /* asked for by prepare: free to use within one call */
     void *saved, *scratch;
-    void *state;   /* of the implementation, made by prepare, freed by release */
-    bool relu;     /* out[0] = max(0, .) is folded in: backward masks d_out by out[0] > 0 */
-    int residual;  /* index of the input that is added to out[0] before relu, or -1 */
+    void *state;  /* of the implementation, made by prepare, freed by release */
+    bool relu;    /* out[0] = max(0, .) is folded in: backward masks d_out by out[0] > 0 */
+    int residual; /* index of the input that is added to out[0] before relu, or -1 */
 };
 
 enum { VQ_FOLD_RELU = 1, VQ_FOLD_ADD = 2 };
@@ -84,10 +84,10 @@ struct vq_impl {
     bool (*supports)(const vq_node *node, const vq_desc *in, const vq_desc *out);
     /** One line for `inspect --plan`: which algorithm was chosen. NULL: name says it. */
     const char *(*describe)(const vq_step *run);
-    unsigned folds;         /* VQ_FOLD_ bits it understands */
-    bool any_layout;        /* takes and gives BLOCKED16 edges too */
-    bool reads_in;          /* backward reads in[] */
-    bool reads_out;         /* backward reads out[] */
+    unsigned folds;  /* VQ_FOLD_ bits it understands */
+    bool any_layout; /* takes and gives BLOCKED16 edges too */
+    bool reads_in;   /* backward reads in[] */
+    bool reads_out;  /* backward reads out[] */
 };
 
 #endif

@@ -6,7 +6,10 @@
 
 #include "nn/plan_parts.h"
 
-static size_t real_size(const vq_plan *plan) { return plan->f64 ? sizeof(double) : sizeof(float); }
+static size_t real_size(const vq_plan *plan)
+{
+    return plan->f64 ? sizeof(double) : sizeof(float);
+}
 
 static float *plan_sums(const vq_plan *plan)
 {
@@ -144,7 +147,10 @@ static vq_status run_forward(vq_plan *plan, int count)
     return VQ_OK;
 }
 
-vq_status vq_plan_forward(vq_plan *plan) { return run_forward(plan, plan->n_steps); }
+vq_status vq_plan_forward(vq_plan *plan)
+{
+    return run_forward(plan, plan->n_steps);
+}
 
 vq_status vq_plan_backward(vq_plan *plan)
 {
@@ -175,7 +181,10 @@ void *vq_plan_reduction(const vq_plan *plan, size_t *count)
     return plan->reduction;
 }
 
-double vq_plan_term(const vq_plan *plan, int term) { return plan->terms[term]; }
+double vq_plan_term(const vq_plan *plan, int term)
+{
+    return plan->terms[term];
+}
 
 double vq_plan_loss(const vq_plan *plan)
 {
@@ -189,12 +198,16 @@ vq_status vq_plan_update(vq_plan *plan, float *state, int64_t step)
     for (int s = 0; s < plan->n_steps; s++) {
         const vq_step *run = &plan->steps[s].run;
         if (run->node->op->update)
-            VQ_TRY(run->node->op->update(plan->ctx, run->node, plan->graph, state, run->sums, step));
+            VQ_TRY(
+                run->node->op->update(plan->ctx, run->node, plan->graph, state, run->sums, step));
     }
     return VQ_OK;
 }
 
-int vq_plan_rows(const vq_plan *plan) { return plan->n_steps; }
+int vq_plan_rows(const vq_plan *plan)
+{
+    return plan->n_steps;
+}
 
 vq_plan_row vq_plan_row_at(const vq_plan *plan, int index)
 {
@@ -202,8 +215,8 @@ vq_plan_row vq_plan_row_at(const vq_plan *plan, int index)
     const vq_step *run = &step->run;
     vq_plan_row row = {.node = run->node->name,
                        .op = run->node->op->name,
-                       .implementation = run->impl->describe ? run->impl->describe(run)
-                                                             : run->impl->name,
+                       .implementation =
+                           run->impl->describe ? run->impl->describe(run) : run->impl->name,
                        .bytes = run->saved_size};
     if (step->n_out) row.out = run->out[0].desc;
     for (int o = 0; o < step->n_out; o++) {
@@ -214,4 +227,7 @@ vq_plan_row vq_plan_row_at(const vq_plan *plan, int index)
     return row;
 }
 
-size_t vq_plan_bytes(const vq_plan *plan) { return plan->buffer.size; }
+size_t vq_plan_bytes(const vq_plan *plan)
+{
+    return plan->buffer.size;
+}

@@ -98,8 +98,7 @@ static bool restrict_step(vq_plan *plan, const vq_planned *step)
         all &= plan->edges[step->out[o]].layout == VQ_LAYOUT_BLOCKED16;
     if (alike ? all : step->run.impl->any_layout) return false;
     for (int e = 0; e < step->n_in + step->n_out; e++) {
-        vq_edge *edge =
-            &plan->edges[e < step->n_in ? step->in[e] : step->out[e - step->n_in]];
+        vq_edge *edge = &plan->edges[e < step->n_in ? step->in[e] : step->out[e - step->n_in]];
         changed |= edge->layout != VQ_LAYOUT_ROWS;
         edge->layout = VQ_LAYOUT_ROWS;
     }

@@ -7,7 +7,8 @@ static bool passes_to(const vq_planned *step, int i)
 {
     const vq_op *op = step->run.node->op;
     /* A folded residual comes after the node's own inputs and always gets its gradient. */
-    return op->differentiable && (i == step->run.residual || i < step->run.node->n_in - op->targets);
+    return op->differentiable &&
+           (i == step->run.residual || i < step->run.node->n_in - op->targets);
 }
 
 static bool is_trained(const vq_plan *plan, const vq_planned *step)
@@ -30,7 +31,8 @@ static void mark_depends(vq_plan *plan)
             depends |= passes_to(step, i) && plan->edges[step->in[i]].depends;
         /* Codes and other integers carry no gradient. */
         for (int o = 0; o < step->n_out; o++)
-            plan->edges[step->out[o]].depends = depends && plan->edges[step->out[o]].desc.dtype != VQ_I32;
+            plan->edges[step->out[o]].depends =
+                depends && plan->edges[step->out[o]].desc.dtype != VQ_I32;
     }
 }
 

@@ -37,7 +37,8 @@ static bool read_backward(const vq_plan *plan, int s, vq_value value)
     const vq_planned *step = &plan->steps[s];
     if (!step->backward) return false;
     for (int i = 0; i < step->n_in; i++)
-        if (step->in[i] == value && step->run.impl->reads_in && i != step->run.residual) return true;
+        if (step->in[i] == value && step->run.impl->reads_in && i != step->run.residual)
+            return true;
     return plan->edges[value].producer == s && reads_out(step);
 }
 
@@ -52,7 +53,8 @@ static bool may_sum_in_place(const vq_plan *plan, int s)
     for (int other = 0; other < plan->n_steps; other++) {
         if (read_backward(plan, other, value)) return false;
         for (int i = 0; i < plan->steps[other].n_in; i++)
-            if (plan->steps[other].in[i] == value && (other > s || (other == s && i != step->run.residual)))
+            if (plan->steps[other].in[i] == value &&
+                (other > s || (other == s && i != step->run.residual)))
                 return false;
     }
     return true;
@@ -111,11 +113,13 @@ static void place_saved(vq_plan *plan)
     for (int s = 0; s < plan->n_steps; s++) {
         const vq_planned *step = &plan->steps[s];
         plan->saved[s] = -1;
-        if (step->run.scratch_size > plan->scratch_size) plan->scratch_size = step->run.scratch_size;
+        if (step->run.scratch_size > plan->scratch_size)
+            plan->scratch_size = step->run.scratch_size;
         /* What a plan for use saves (packed weights) stays from one run to the next. */
         const int from = plan->training ? s : -1;
         const int to = plan->training ? vq_backward_time(plan, s) : 2 * plan->n_steps;
-        if (step->run.saved_size) plan->saved[s] = new_storage(plan, step->run.saved_size, from, to);
+        if (step->run.saved_size)
+            plan->saved[s] = new_storage(plan, step->run.saved_size, from, to);
     }
 }
 

@@ -26,9 +26,9 @@ typedef struct vq_edge {
     vq_desc desc;
     vq_layout layout;
     bool fed, wanted, keep_gradient;
-    bool depends;  /* on something that is trained, or on a feed that wants a gradient */
-    bool leads;    /* to a term of the loss */
-    int producer;  /* step, or -1 */
+    bool depends;       /* on something that is trained, or on a feed that wants a gradient */
+    bool leads;         /* to a term of the loss */
+    int producer;       /* step, or -1 */
     int data, gradient; /* storages, or -1 */
 } vq_edge;
 
@@ -44,10 +44,10 @@ struct vq_plan {
     int n_storages;
     int *saved; /* storage of each step's saved data, or -1 */
     size_t scratch_size;
-    vq_buffer buffer;    /* storages, then scratch */
+    vq_buffer buffer; /* storages, then scratch */
     size_t buffer_size;
-    void *reduction;     /* gradients, then sums */
-    double *terms;       /* of the graph, in its order */
+    void *reduction; /* gradients, then sums */
+    double *terms;   /* of the graph, in its order */
     double *weights;
 };
 

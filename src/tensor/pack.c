@@ -66,6 +66,22 @@ vq_status vq_pack_text(vq_pack *pack, const char *key, const char *value)
     return VQ_OK;
 }
 
+vq_status vq_pack_json(vq_pack *pack, const char *key, json_t *value)
+{
+    enum { FLAGS = JSON_COMPACT | JSON_SORT_KEYS };
+    char *text = NULL;
+    VQ_CHECK(pack->ctx, value, VQ_E_NOMEM, "no memory for the text %s", key);
+    const size_t size = json_dumpb(value, NULL, 0, FLAGS);
+    vq_status status = VQ_NEW(pack->ctx, size + 1, &text);
+    if (status == VQ_OK) {
+        (void)json_dumpb(value, text, size, FLAGS); /* the zero after it is there already */
+        status = vq_pack_text(pack, key, text);
+    }
+    vq_release(pack->ctx, text);
+    json_decref(value);
+    return status;
+}
+
 void vq_pack_clear(vq_pack *pack)
 {
     for (size_t i = 0; i < pack->archive.n_arrays; i++)

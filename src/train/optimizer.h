@@ -9,8 +9,8 @@
 #ifndef VQ_TRAIN_OPTIMIZER_H
 #define VQ_TRAIN_OPTIMIZER_H
 
-#include <vqvae/train.h>
 #include "nn/graph.h"
+#include <vqvae/train.h>
 
 /** Learning rate of a step, counted from 1. */
 double vq_learning_rate(const vq_train_config *config, int64_t step);

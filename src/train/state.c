@@ -41,16 +41,6 @@ static void compare_machine(vq_trainer *t, const char *text)
 
 /* ---- writing ------------------------------------------------------------------------ */
 
-static vq_status pack_json(vq_pack *pack, const char *key, json_t *value)
-{
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-    json_decref(value);
-    VQ_CHECK(pack->ctx, text, VQ_E_NOMEM, "no memory for the text %s", key);
-    const vq_status status = vq_pack_text(pack, key, text);
-    free(text);
-    return status;
-}
-
 static vq_status pack_texts(const vq_trainer *t, const char *progress, vq_pack *pack)
 {
     char *train = NULL;
@@ -59,10 +49,10 @@ static vq_status pack_texts(const vq_trainer *t, const char *progress, vq_pack *
     vq_status status = vq_pack_text(pack, "vqvae.train", train);
     vq_text_free(t->ctx, train);
     if (status != VQ_OK) return status;
-    VQ_TRY(pack_json(pack, "vqvae.data",
-                     json_pack("{s:I,s:I,s:I}", "images", (json_int_t)t->data.images, "height",
-                               (json_int_t)t->data.height, "width", (json_int_t)t->data.width)));
-    VQ_TRY(pack_json(pack, "vqvae.machine", machine_of(t)));
+    VQ_TRY(vq_pack_json(pack, "vqvae.data",
+                        json_pack("{s:I,s:I,s:I}", "images", (json_int_t)t->data.images, "height",
+                                  (json_int_t)t->data.height, "width", (json_int_t)t->data.width)));
+    VQ_TRY(vq_pack_json(pack, "vqvae.machine", machine_of(t)));
     VQ_TRY(vq_pack_text(pack, "vqvae.progress", progress ? progress : "{}"));
     char step[24];
     (void)snprintf(step, sizeof step, "%" PRId64, t->step);
@@ -78,8 +68,7 @@ vq_status vq_trainer_save(vq_trainer *t, const char *path, const char *progress)
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_STATE, "model.", t->state, &pack));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "moment1.", t->moments.first, &pack));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "moment2.", t->moments.second, &pack));
-    if (t->average)
-        VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "average.", t->average, &pack));
+    if (t->average) VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "average.", t->average, &pack));
     VQ_TRY_TO(pack_texts(t, progress, &pack));
     VQ_TRY_TO(vq_safetensors_save(t->ctx, path, &pack.archive));
 done:
@@ -102,8 +91,8 @@ static vq_status check_same_data(vq_context *ctx, const char *path, const char *
 {
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     json_int_t images = 0, height = 0, width = 0;
-    const int bad = json_unpack(object, "{s:I,s:I,s:I}", "images", &images, "height", &height,
-                                "width", &width);
+    const int bad =
+        json_unpack(object, "{s:I,s:I,s:I}", "images", &images, "height", &height, "width", &width);
     json_decref(object);
     VQ_CHECK(ctx, !bad, VQ_E_FORMAT, "%s: vqvae.data is not what this program writes", path);
     VQ_CHECK(ctx, images == data->images && height == data->height && width == data->width,
@@ -112,10 +101,11 @@ static vq_status check_same_data(vq_context *ctx, const char *path, const char *
              "resume with the same data",
              path, (long long)images, (long long)width, (long long)height, (long long)data->images,
              (long long)data->width, (long long)data->height);
-    VQ_CHECK(ctx, variance == data->variance, VQ_E_ARG,
-             "%s was trained on images of variance %.17g, but it is now %.17g: resume with the same "
-             "data",
-             path, variance, data->variance);
+    VQ_CHECK(
+        ctx, variance == data->variance, VQ_E_ARG,
+        "%s was trained on images of variance %.17g, but it is now %.17g: resume with the same "
+        "data",
+        path, variance, data->variance);
     return VQ_OK;
 }
 
@@ -145,10 +135,10 @@ static vq_status read_numbers(vq_trainer *t, const char *path, const vq_archive 
     VQ_TRY(vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "model.", archive,
                              t->moments.parameters));
     VQ_TRY(vq_weights_unpack(ctx, path, g, VQ_PARAM_STATE, "model.", archive, t->state));
-    VQ_TRY(vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "moment1.", archive,
-                             t->moments.first));
-    VQ_TRY(vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "moment2.", archive,
-                             t->moments.second));
+    VQ_TRY(
+        vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "moment1.", archive, t->moments.first));
+    VQ_TRY(
+        vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "moment2.", archive, t->moments.second));
     if (t->average)
         VQ_TRY(vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "average.", archive, t->average));
     return VQ_OK;

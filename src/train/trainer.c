@@ -54,8 +54,7 @@ static vq_status make_plan(vq_trainer *t)
         .value = vq_graph_find(t->graph, "pixels"),
         .desc = {.dtype = VQ_U8,
                  .shape = {.rank = 4,
-                           .dim = {t->config.batch, t->inner[0], t->inner[1],
-                                   t->model.channels}}}};
+                           .dim = {t->config.batch, t->inner[0], t->inner[1], t->model.channels}}}};
     const vq_plan_config config = {
         .backend = t->backend, .training = true, .feeds = &feed, .n_feeds = 1};
     VQ_TRY(vq_plan_create(t->ctx, t->graph, &config, &t->plan));
@@ -155,8 +154,8 @@ void vq_trainer_order(const void *trainer, int64_t step, int64_t slot, int64_t *
     const uint64_t images = (uint64_t)t->data.images;
     const uint64_t at = (uint64_t)step * (uint64_t)t->config.batch + (uint64_t)slot;
     *epoch = at / images;
-    *index = (int64_t)vq_random_permuted(t->config.seed, VQ_RANDOM_ORDER, *epoch, images,
-                                         at % images);
+    *index =
+        (int64_t)vq_random_permuted(t->config.seed, VQ_RANDOM_ORDER, *epoch, images, at % images);
 }
 
 vq_status vq_trainer_blame(vq_trainer *t, double loss)
@@ -175,8 +174,8 @@ vq_status vq_trainer_blame(vq_trainer *t, double loss)
                      "train.clip",
                      step, param->name);
     }
-    return vq_fail(t->ctx, VQ_E_NUMERIC, "step %lld: the loss is %g or its gradient too large", step,
-                   loss);
+    return vq_fail(t->ctx, VQ_E_NUMERIC, "step %lld: the loss is %g or its gradient too large",
+                   step, loss);
 }
 
 static void fill_pixels(vq_trainer *t, const uint8_t *pixels)
@@ -185,8 +184,7 @@ static void fill_pixels(vq_trainer *t, const uint8_t *pixels)
     const size_t given = (size_t)(size[0] * size[1] * t->model.channels);
     const size_t padded = (size_t)(t->inner[0] * t->inner[1] * t->model.channels);
     for (size_t i = 0; i < (size_t)t->config.batch; i++)
-        vq_pad_image(pixels + i * given, size, t->model.channels, t->pixels + i * padded,
-                     t->inner);
+        vq_pad_image(pixels + i * given, size, t->model.channels, t->pixels + i * padded, t->inner);
 }
 
 /* Mean over the levels of the terms that end in `suffix`. */
@@ -228,8 +226,8 @@ static void measure_codes(const vq_trainer *t, vq_step_metrics *m)
 static void measure(const vq_trainer *t, double loss, double norm, vq_step_metrics *m)
 {
     *m = (vq_step_metrics){.step = t->step,
-                           .epoch = (double)t->step * (double)t->config.batch /
-                                    (double)t->data.images,
+                           .epoch =
+                               (double)t->step * (double)t->config.batch / (double)t->data.images,
                            .loss = loss,
                            .mse = mean_term(t, "mse"),
                            .commitment = mean_term(t, "commitment"),
@@ -251,8 +249,7 @@ vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics 
     if (t->reduce) VQ_TRY(t->reduce(t->reduce_user, reduction, count));
 
     const double loss = vq_plan_loss(t->plan);
-    const double norm =
-        vq_gradient_norm(t->ctx, reduction, t->graph->trained_count, t->partials);
+    const double norm = vq_gradient_norm(t->ctx, reduction, t->graph->trained_count, t->partials);
     if (!isfinite(loss) || !isfinite(norm)) return vq_trainer_blame(t, loss);
     t->step++;
     vq_optimizer_step(t->ctx, t->graph, &t->config, t->step, vq_clip_scale(&t->config, norm),
@@ -273,13 +270,25 @@ vq_status vq_trainer_model(vq_trainer *t, vq_model **out)
     return vq_model_create(t->ctx, &t->model, t->data.variance, weights, t->state, out);
 }
 
-const vq_model_config *vq_trainer_model_config(const vq_trainer *t) { return &t->model; }
+const vq_model_config *vq_trainer_model_config(const vq_trainer *t)
+{
+    return &t->model;
+}
 
-const vq_train_config *vq_trainer_config(const vq_trainer *t) { return &t->config; }
+const vq_train_config *vq_trainer_config(const vq_trainer *t)
+{
+    return &t->config;
+}
 
-int64_t vq_trainer_position(const vq_trainer *t) { return t->step; }
+int64_t vq_trainer_position(const vq_trainer *t)
+{
+    return t->step;
+}
 
-const char *vq_trainer_progress(const vq_trainer *t) { return t->progress; }
+const char *vq_trainer_progress(const vq_trainer *t)
+{
+    return t->progress;
+}
 
 void vq_trainer_set_reduce(vq_trainer *t, vq_reduce_fn reduce, void *user)
 {
@@ -297,7 +306,7 @@ bool vq_trainer_plan(const vq_trainer *t, size_t index, vq_plan_line *line)
 size_t vq_trainer_bytes(const vq_trainer *t)
 {
     const size_t copies = t->average ? 5 : 4; /* weights, gradients, two moments, average */
-    return vq_plan_bytes(t->plan) + (copies * t->graph->trained_count + t->graph->state_count +
-                                     t->graph->sums_count) *
-                                        sizeof(float);
+    return vq_plan_bytes(t->plan) +
+           (copies * t->graph->trained_count + t->graph->state_count + t->graph->sums_count) *
+               sizeof(float);
 }

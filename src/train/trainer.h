@@ -3,9 +3,9 @@
 #ifndef VQ_TRAIN_TRAINER_H
 #define VQ_TRAIN_TRAINER_H
 
-#include <vqvae/train.h>
 #include "nn/plan.h"
 #include "train/optimizer.h"
+#include <vqvae/train.h>
 
 struct vq_trainer {
     vq_context *ctx;

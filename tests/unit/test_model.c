@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 #include <vqvae/vqvae.h>
 
@@ -194,14 +195,19 @@ static void grids_of_two_levels(void **state)
 /* The names under which readers of a file find its tensors: they never change. */
 static void tensor_names_are_frozen(void **state)
 {
-    static const char *const names[] = {
-        "encoder.0.down0.weight",         "encoder.0.down1.bias",
-        "encoder.0.conv.weight",          "encoder.0.block0.conv3.weight",
-        "encoder.0.block1.conv1.bias",    "encoder.0.project.weight",
-        "quantizer.0.codebook",           "quantizer.0.counts",
-        "quantizer.0.sums",               "decoder.0.conv.weight",
-        "decoder.0.block1.conv3.weight",  "decoder.0.up0.weight",
-        "decoder.0.up1.bias"};
+    static const char *const names[] = {"encoder.0.down0.weight",
+                                        "encoder.0.down1.bias",
+                                        "encoder.0.conv.weight",
+                                        "encoder.0.block0.conv3.weight",
+                                        "encoder.0.block1.conv1.bias",
+                                        "encoder.0.project.weight",
+                                        "quantizer.0.codebook",
+                                        "quantizer.0.counts",
+                                        "quantizer.0.sums",
+                                        "decoder.0.conv.weight",
+                                        "decoder.0.block1.conv3.weight",
+                                        "decoder.0.up0.weight",
+                                        "decoder.0.up1.bias"};
     (void)state;
     vq_context *ctx = fixture_context();
     fixture_folder folder;
