@@ -25,6 +25,12 @@ static void held_out(const report_run *run, const int64_t **indices, int64_t *n)
     *n = run->parts.held ? run->parts.n_held : vq_dataset_count(run->data);
 }
 
+/* n of the held-out images, evenly spread: neighbours are often of one class. */
+static void spread(const int64_t *indices, int64_t total, int64_t n, int64_t *to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = indices ? indices[i * total / n] : i * total / n;
+}
+
 static int add_image(program *p, text *to, const vq_image *image, const char *what)
 {
     unsigned char *png = NULL;
@@ -79,9 +85,8 @@ static int fill_gallery(program *p, const report_run *run, gallery *g)
     g->back = g->pixels + (size_t)g->n * bytes;
     TRY(allocate(p, (size_t)g->n * g->per_image, sizeof *g->codes, &memory));
     g->codes = memory;
+    spread(indices, total, g->n, g->indices);
     for (int64_t i = 0; i < g->n; i++) {
-        const int64_t at = i * total / g->n;
-        g->indices[i] = indices ? indices[at] : at;
         TRY(lib(p, vq_dataset_get(p->ctx, run->data, g->indices[i], (vq_data_key){0},
                                   g->pixels + (size_t)i * bytes)));
     }
@@ -166,13 +171,14 @@ done:
 static int add_usage(program *p, const report_run *run, text *to)
 {
     const int64_t *indices;
-    int64_t n;
+    int64_t n, total, picked[EVALUATED];
     score s;
     uint64_t *usage = NULL;
     size_t at = 0;
-    held_out(run, &indices, &n);
-    if (n > EVALUATED) n = EVALUATED;
-    TRY(evaluate(p, run->model, run->data, indices, n, BATCH, NULL, &s, &usage));
+    held_out(run, &indices, &total);
+    n = total < EVALUATED ? total : EVALUATED;
+    spread(indices, total, n, picked);
+    TRY(evaluate(p, run->model, run->data, picked, n, BATCH, NULL, &s, &usage));
     for (size_t i = 0; i < s.n_levels; i++) {
         char which[32] = "";
         if (s.n_levels > 1) (void)snprintf(which, sizeof which, ", grid %zu", i);

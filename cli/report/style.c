@@ -42,7 +42,7 @@ const char report_style[] =
     ".line,.soft,.faint{fill:none;stroke-linejoin:round;stroke-linecap:round}"
     ".line{stroke-width:2.25}.soft{stroke-width:1.75;opacity:.55}.faint{opacity:.2}"
     ".dot{stroke:var(--card);stroke-width:1.5}\n"
-    ".gallery{display:grid;grid-template-columns:76px repeat(8,minmax(30px,1fr));gap:4px;"
+    ".gallery{display:grid;grid-template-columns:84px repeat(8,minmax(30px,1fr));gap:4px;"
     "align-items:center;padding-bottom:14px;overflow-x:auto}.gallery b{font-size:13px;"
     "font-weight:400;color:var(--soft)}.gallery img{width:100%;image-rendering:pixelated;"
     "border-radius:3px;display:block}\n"
