@@ -90,6 +90,19 @@ typedef struct vq_step_metrics {
 VQ_API VQ_MUST_USE vq_status vq_trainer_step(vq_trainer *trainer, const uint8_t *pixels,
                                              vq_step_metrics *metrics);
 
+/**
+ * Length of the gradient that one term of the loss, with weight 1 and without the others, sends
+ * to a part of the model on these images. Nothing is updated.
+ * @param pixels  as vq_trainer_step()'s
+ * @param term    "mse", "commitment" or, of quantisers by gradient, "codebook"; of several levels
+ *                all together
+ * @param prefix  of the names of the parameters that count: "encoder.", "quantizer.", "decoder."
+ * @return VQ_OK; VQ_E_ARG (no such term); VQ_E_NUMERIC
+ */
+VQ_API VQ_MUST_USE vq_status vq_trainer_gradient_norm(vq_trainer *trainer, const uint8_t *pixels,
+                                                      const char *term, const char *prefix,
+                                                      double *norm);
+
 /** A copy of the model as it stands (averaged weights where the configuration asks for them). */
 VQ_API VQ_MUST_USE vq_status vq_trainer_model(vq_trainer *trainer, vq_model **out);
 

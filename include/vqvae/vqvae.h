@@ -3,9 +3,11 @@
 #ifndef VQVAE_VQVAE_H
 #define VQVAE_VQVAE_H
 
+#include <vqvae/codebook.h>
 #include <vqvae/context.h>
 #include <vqvae/data.h>
 #include <vqvae/model.h>
+#include <vqvae/operation.h>
 #include <vqvae/settings.h>
 #include <vqvae/status.h>
 #include <vqvae/tensor.h>

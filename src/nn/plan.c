@@ -186,6 +186,11 @@ double vq_plan_term(const vq_plan *plan, int term)
     return plan->terms[term];
 }
 
+void vq_plan_weigh(vq_plan *plan, int term, double weight)
+{
+    plan->weights[term] = weight;
+}
+
 double vq_plan_loss(const vq_plan *plan)
 {
     double loss = 0.0;

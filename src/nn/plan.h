@@ -60,6 +60,9 @@ VQ_MUST_USE vq_status vq_plan_start(vq_plan *plan, uint64_t seed);
 void *vq_plan_reduction(const vq_plan *plan, size_t *count);
 /** Value of a term after forward. */
 double vq_plan_term(const vq_plan *plan, int term);
+/** Gives a term another weight than its graph does. A node whose terms all have weight 0 in the
+ *  graph, and which leads to no other term, stays without a backward. */
+void vq_plan_weigh(vq_plan *plan, int term, double weight);
 /** sum(weight * term). */
 double vq_plan_loss(const vq_plan *plan);
 /** Update phase of operations with state, from the sums; step counts from 1. f32 plans only. */

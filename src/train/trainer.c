@@ -238,12 +238,17 @@ static void measure(const vq_trainer *t, double loss, double norm, vq_step_metri
     measure_codes(t, m);
 }
 
+vq_status vq_trainer_begin(vq_trainer *t, const uint8_t *pixels)
+{
+    fill_pixels(t, pixels);
+    return t->step == 0 && !t->started ? vq_plan_start(t->plan, t->config.seed) : VQ_OK;
+}
+
 vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics *metrics)
 {
     size_t count;
     float *reduction = vq_plan_reduction(t->plan, &count);
-    fill_pixels(t, pixels);
-    if (t->step == 0 && !t->started) VQ_TRY(vq_plan_start(t->plan, t->config.seed));
+    VQ_TRY(vq_trainer_begin(t, pixels));
     VQ_TRY(vq_plan_forward(t->plan));
     VQ_TRY(vq_plan_backward(t->plan));
     if (t->reduce) VQ_TRY(t->reduce(t->reduce_user, reduction, count));

@@ -35,6 +35,9 @@ VQ_MUST_USE vq_status vq_trainer_prepare(vq_context *ctx, const vq_model_config 
                                          const vq_train_config *train, const vq_train_data *data,
                                          const char *backend, vq_trainer **out);
 
+/** Puts images into the plan; before the first step, lets codebooks start from them. */
+VQ_MUST_USE vq_status vq_trainer_begin(vq_trainer *trainer, const uint8_t *pixels);
+
 /** Names the first parameter whose gradient, or the first term, is not finite. */
 vq_status vq_trainer_blame(vq_trainer *trainer, double loss);
 
