@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <vqvae/measure.h>
 
 typedef struct bench_options {
     common_options common;
@@ -160,12 +161,37 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static bool plan_line(const bench *b, size_t i, vq_plan_line *line)
+{
+    return b->trainer ? vq_trainer_plan(b->trainer, i, line) : vq_session_plan(b->session, i, line);
+}
+
+/* Billions of floating-point operations of a step's products. */
+static double billions(const bench *b)
+{
+    vq_plan_line line;
+    double sum = 0.0;
+    for (size_t i = 0; plan_line(b, i, &line); i++) sum += line.flops;
+    return 1e-9 * sum;
+}
+
+/* The machine's own rate in GFLOP/s, measured in this run: the best of a few short tries. */
+static double peak_rate(program *p)
+{
+    enum { TRIES = 10, ROUNDS = 20000 };
+    double best = 0.0;
+    for (int i = 0; i < TRIES; i++) {
+        const double began = seconds_now();
+        const double rate = 1e-9 * vq_measure_peak(p->ctx, ROUNDS) / (seconds_now() - began);
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
 static const char *operations_of(const bench *b)
 {
     vq_plan_line line;
-    for (size_t i = 0;
-         b->trainer ? vq_trainer_plan(b->trainer, i, &line) : vq_session_plan(b->session, i, &line);
-         i++)
+    for (size_t i = 0; plan_line(b, i, &line); i++)
         if (line.implementation && strstr(line.implementation, "onednn")) return "onednn";
     return "portable";
 }
@@ -177,13 +203,15 @@ static int print_result(program *p, bench *b)
     const double median = 0.5 * (b->ms[(b->n - 1) / 2] + b->ms[b->n / 2]);
     const double peak = getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024 : 0.0;
     return facts_print(
-        p, json_pack("{s:s, s:s, s:o, s:s, s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "workload",
-                     b->workload, "preset", b->o->preset, "shape", fact_list(b->shape, 4),
-                     "precision", "f32", "threads", vq_context_threads(p->ctx), "kernel",
-                     vq_context_cpu(p->ctx), "backend", operations_of(b), "runs", (json_int_t)b->n,
-                     "min_ms", fact_number(b->ms[0]), "median_ms", fact_number(median),
-                     "images_per_second", fact_number(1e3 * (double)b->shape[0] / median),
-                     "peak_rss_mb", fact_number(peak)));
+        p,
+        json_pack("{s:s, s:s, s:o, s:s, s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+                  "workload", b->workload, "preset", b->o->preset, "shape", fact_list(b->shape, 4),
+                  "precision", "f32", "threads", vq_context_threads(p->ctx), "kernel",
+                  vq_context_cpu(p->ctx), "backend", operations_of(b), "runs", (json_int_t)b->n,
+                  "min_ms", fact_number(b->ms[0]), "median_ms", fact_number(median),
+                  "images_per_second", fact_number(1e3 * (double)b->shape[0] / median), "gflops",
+                  fact_number(1e3 * billions(b) / median), "peak_gflops", fact_number(peak_rate(p)),
+                  "peak_rss_mb", fact_number(peak)));
 }
 
 static int check_workload(program *p, const char *word)

@@ -146,6 +146,7 @@ typedef struct vq_plan_line {
     const char *node, *operation, *implementation;
     int64_t shape[4]; /**< of its first output, N,H,W,C; 0 where it has none */
     size_t bytes;
+    double flops; /**< floating-point operations of its products, of backward too in training */
 } vq_plan_line;
 /** Line i of the session's plan; false past the last. */
 VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_line *line);

@@ -42,7 +42,8 @@ vq_plan_line vq_plan_line_at(const vq_plan *plan, int index)
     vq_plan_line line = {.node = row.node,
                          .operation = row.op,
                          .implementation = row.implementation,
-                         .bytes = row.bytes};
+                         .bytes = row.bytes,
+                         .flops = row.flops};
     const int rank = row.out.shape.rank < 4 ? row.out.shape.rank : 4;
     for (int i = 0; i < rank; i++) line.shape[i] = row.out.shape.dim[i];
     return line;

@@ -33,6 +33,9 @@ struct vq_op {
     /** Sets STATE or TRAINED parameters from the first batch; NULL for most. `run` has just
      *  run forward. */
     vq_status (*start)(vq_step *run, uint64_t seed);
+    /** Floating-point operations of the products of one run, of backward too where it will run;
+     *  known once prepared. NULL: none worth counting. */
+    double (*flops)(const vq_step *run);
     bool elementwise;    /* works in any layout, all edges alike */
     bool differentiable; /* false: gradients stop here (codes, pixels) */
     int targets;         /* the last so many inputs get no gradient (mse's target) */

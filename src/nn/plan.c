@@ -223,6 +223,7 @@ vq_plan_row vq_plan_row_at(const vq_plan *plan, int index)
                        .implementation =
                            run->impl->describe ? run->impl->describe(run) : run->impl->name,
                        .bytes = run->saved_size};
+    if (run->node->op->flops) row.flops = run->node->op->flops(run);
     if (step->n_out) row.out = run->out[0].desc;
     for (int o = 0; o < step->n_out; o++) {
         const vq_desc *desc = &run->out[o].desc;

@@ -72,6 +72,7 @@ typedef struct vq_plan_row {
     const char *node, *op, *implementation;
     vq_desc out;
     size_t bytes; /* of its outputs, gradients and kept data, before sharing */
+    double flops; /* operations of its products, backward included in training */
 } vq_plan_row;
 int vq_plan_rows(const vq_plan *plan);
 vq_plan_row vq_plan_row_at(const vq_plan *plan, int index);

@@ -128,6 +128,7 @@ const vq_op vq_op_quantize_ema = {
     .n_out = 2,
     .declare = declare,
     .infer = vq_quantize_infer,
+    .flops = vq_quantize_flops,
     .portable_f32 = &vq_quantize_ema_portable_f32,
     .portable_f64 = &vq_quantize_ema_portable_f64,
     .update = update,

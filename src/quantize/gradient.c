@@ -62,6 +62,7 @@ const vq_op vq_op_quantize_gradient = {
     .n_out = 2,
     .declare = declare,
     .infer = vq_quantize_infer,
+    .flops = vq_quantize_flops,
     .portable_f32 = &vq_quantize_gradient_portable_f32,
     .portable_f64 = &vq_quantize_gradient_portable_f64,
     .start = vq_quantize_start,

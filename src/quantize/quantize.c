@@ -99,6 +99,12 @@ vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, v
     return vq_graph_term(ctx, graph, node, "commitment", attrs->commitment);
 }
 
+double vq_quantize_flops(const vq_step *run)
+{
+    const vq_quantize_sizes s = vq_quantize_sizes_of(run);
+    return 2.0 * (double)s.n * (double)s.n_codes * (double)s.dim;
+}
+
 vq_status vq_quantize_infer(vq_context *ctx, const vq_node *node, const vq_desc *in, vq_desc *out)
 {
     const vq_quantize_attrs *attrs = node->attrs;

@@ -18,6 +18,8 @@ vq_quantize_sizes vq_quantize_sizes_of(const vq_step *run);
 
 /** Checks the attributes, then declares codebook, commitment term and sums. */
 vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, vq_param_kind kind);
+/** 2nKD: the search. */
+double vq_quantize_flops(const vq_step *run);
 vq_status vq_quantize_infer(vq_context *ctx, const vq_node *node, const vq_desc *in, vq_desc *out);
 /** With VQ_CODEBOOK_DATA sets the codebook to rows of z, distinct ones where there are enough;
  *  else leaves it. */

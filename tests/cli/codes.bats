@@ -172,7 +172,7 @@ field() {
     for workload in train forward; do
         "$VQVAE" bench $workload --preset tiny --batch 4 --runs 3 --json > out
         [ "$(wc -l < out)" -eq 1 ]
-        for key in workload preset shape precision threads kernel backend min_ms median_ms \
+        for key in workload preset shape precision threads kernel backend min_ms median_ms gflops peak_gflops \
             peak_rss_mb; do
             grep -q "\"$key\":" out
         done

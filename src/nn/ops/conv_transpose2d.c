@@ -79,6 +79,12 @@ static vq_status infer(vq_context *ctx, const vq_node *node, const vq_desc *in, 
     return VQ_OK;
 }
 
+static double flops(const vq_step *run)
+{
+    const vq_conv_attrs *attrs = run->node->attrs;
+    return vq_convolution_flops(run, &run->in[0].desc.shape, attrs->out);
+}
+
 const vq_op vq_op_conv_transpose2d = {
     .name = "conv_transpose2d",
     .attrs_size = sizeof(vq_conv_attrs),
@@ -86,6 +92,7 @@ const vq_op vq_op_conv_transpose2d = {
     .n_out = 1,
     .declare = declare,
     .infer = infer,
+    .flops = flops,
     .portable_f32 = &vq_conv_transpose2d_portable_f32,
     .portable_f64 = &vq_conv_transpose2d_portable_f64,
     .differentiable = true,
