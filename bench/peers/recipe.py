@@ -61,6 +61,24 @@ def start_from_data(model, x):
     model.quantizer.start_from(model.encoder(x).permute(0, 2, 3, 1).flatten(0, 2))
 
 
+class Average:
+    """Averaged weights as the library has them; codebooks by moving averages are left alone."""
+
+    def __init__(self, model, decay):
+        self.decay = decay
+        self.weights = [p for p in model.parameters() if p.requires_grad]
+        self.average = [p.detach().clone() for p in self.weights]
+
+    @torch.no_grad()
+    def step(self, step):
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    @torch.no_grad()
+    def take(self):
+        torch._foreach_copy_(self.weights, self.average)
+
+
 def train(settings, images, test, start, seed, compiled=True):
     """Trains on `images` (bytes N,H,W,C) and returns the figures on `test`."""
     recipe = settings["train"]
@@ -76,6 +94,7 @@ def train(settings, images, test, start, seed, compiled=True):
     run = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(model.parameters(), betas=(recipe["b1"], recipe["b2"]),
                                  eps=recipe["eps"])
+    average = Average(model, recipe["average"]) if recipe["average"] else None
     begin = time.time()
     for step, x in zip(range(1, recipe["steps"] + 1), batches(images, recipe["batch"], rng)):
         for group in optimizer.param_groups:
@@ -85,15 +104,21 @@ def train(settings, images, test, start, seed, compiled=True):
         loss, mse = model.losses(x, reconstruction, commitment, variance)
         loss.backward()
         optimizer.step()
+        if average:
+            average.step(step)
         if step % 500 == 0:
             print(f"step {step}: nmse {mse.item() / variance:.4f}, perplexity "
                   f"{perplexity.item():.0f}, {time.time() - begin:.0f} s", flush=True)
-    return evaluate(model, test, variance) | {"seconds": time.time() - begin}
+    seconds = time.time() - begin
+    last = evaluate(model, test, variance) | {"seconds": seconds}
+    if average:
+        average.take()
+    return last, evaluate(model, test, variance) | {"seconds": seconds} if average else None
 
 
-def report(name, settings, start, seed, figures):
+def report(name, settings, start, seed, weights, figures):
     recipe = settings["train"]
-    print(f"{name}: {recipe['steps']} steps of {recipe['batch']}, start {start}, seed {seed}: "
+    print(f"{name}, {weights} weights: {recipe['steps']} steps of {recipe['batch']}, start {start}, seed {seed}: "
           f"test nmse {figures['nmse']:.4f}, mse {figures['mse']:.6f}, psnr "
           f"{figures['psnr']:.2f}, perplexity {figures['perplexity']:.0f}, "
           f"{figures['codes_used']} codes used, {figures['seconds']:.0f} s")
@@ -117,5 +142,7 @@ def run(name, settings, images, test, options):
         if getattr(options, key) is not None:
             settings["train"][key] = getattr(options, key)
     start = options.start or settings["model"]["ema_start"]
-    figures = train(settings, images, test, start, options.seed, not options.eager)
-    report(name, settings, start, options.seed, figures)
+    last, averaged = train(settings, images, test, start, options.seed, not options.eager)
+    report(name, settings, start, options.seed, "last", last)
+    if averaged:
+        report(name, settings, start, options.seed, "averaged", averaged)
