@@ -20,6 +20,7 @@ typedef struct vq_train_config {
     double weight_decay; /**< never on codebooks */
     int64_t warmup;      /**< steps over which lr rises in a line from lr/warmup */
     int schedule;        /**< 0 constant, 1 cosine */
+    int64_t decay_steps; /**< cosine: steps until it has fallen; 0: all steps */
     double final_lr;     /**< cosine: share of lr that the step after the last would have */
     double clip;         /**< largest norm of all gradients together; 0: none */
     double average;      /**< decay of averaged weights, used for models; 0: none */
@@ -57,7 +58,7 @@ VQ_API VQ_MUST_USE vq_status vq_trainer_create(vq_context *ctx, const vq_model_c
                                                const vq_model *init, vq_trainer **out);
 /** Goes on from a state file: the same bits as if never stopped, given the same build, backend,
  *  instruction set and thread count (a different one is logged as a warning). `steps`, when not
- *  0, replaces the number of steps to train. */
+ *  0, replaces the number of steps to train; a cosine keeps the length it had. */
 VQ_API VQ_MUST_USE vq_status vq_trainer_resume(vq_context *ctx, const char *path, int64_t steps,
                                                const vq_train_data *data, vq_trainer **out);
 VQ_API void vq_trainer_destroy(vq_trainer *trainer);

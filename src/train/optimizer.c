@@ -14,9 +14,10 @@ static const double pi = 3.14159265358979323846;
 
 double vq_learning_rate(const vq_train_config *c, int64_t step)
 {
+    const int64_t end = c->decay_steps ? c->decay_steps : c->steps;
     double share = 1.0;
-    if (c->schedule == 1 && c->steps > c->warmup) {
-        const double done = (double)(step - 1 - c->warmup) / (double)(c->steps - c->warmup);
+    if (c->schedule == 1 && end > c->warmup) {
+        const double done = (double)(step - 1 - c->warmup) / (double)(end - c->warmup);
         const double at = done < 0.0 ? 0.0 : done > 1.0 ? 1.0 : done;
         share = c->final_lr + (1.0 - c->final_lr) * 0.5 * (1.0 + cos(pi * at));
     }

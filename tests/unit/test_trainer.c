@@ -116,6 +116,31 @@ static void other_data_is_refused(void **state)
     vq_context_destroy(ctx);
 }
 
+static void longer_trainings_keep_their_schedule(void **state)
+{
+    (void)state;
+    vq_context *ctx = fixture_context();
+    fixture_folder folder;
+    fixture_folder_make(&folder);
+    vq_model_config model;
+    vq_train_config train;
+    vq_trainer *trainer, *longer;
+    configure(ctx, &model, &train);
+    ok(ctx, vq_trainer_create(ctx, &model, &train, &data, NULL, NULL, &trainer));
+    const char *path = fixture_path(&folder, "state.safetensors");
+    step(ctx, trainer);
+    ok(ctx, vq_trainer_save(trainer, path, NULL));
+    ok(ctx, vq_trainer_resume(ctx, path, 400, &data, &longer));
+    const vq_train_config *c = vq_trainer_config(longer);
+    assert_int_equal(c->steps, 400);
+    for (int64_t at = 2; at <= train.steps; at++)
+        assert_true(vq_learning_rate(c, at) == vq_learning_rate(&train, at));
+    vq_trainer_destroy(trainer);
+    vq_trainer_destroy(longer);
+    fixture_folder_remove(&folder);
+    vq_context_destroy(ctx);
+}
+
 /* Every epoch shows every image once, and two epochs in different orders. */
 static void epochs_are_permutations(void **state)
 {
@@ -161,6 +186,11 @@ static void schedules_by_hand(void **state)
     /* Halfway between step 11 (share 1) and step 101 (share 0.1): 0.55. */
     assert_true(fabs(vq_learning_rate(&c, 56) - 0.5 * 0.55) < 1e-12);
     assert_true(fabs(vq_learning_rate(&c, 101) - 0.05) < 1e-12);
+    /* More steps leave a cosine of 100 as it was; after it the rate stays. */
+    c.decay_steps = 100;
+    c.steps = 200;
+    assert_true(fabs(vq_learning_rate(&c, 56) - 0.5 * 0.55) < 1e-12);
+    assert_true(fabs(vq_learning_rate(&c, 150) - 0.05) < 1e-12);
     c.clip = 2.0;
     assert_true(vq_clip_scale(&c, 1.0) == 1.0);
     assert_true(fabs(vq_clip_scale(&c, 8.0) - 0.25) < 1e-6);
@@ -243,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumed_bits),
         cmocka_unit_test(other_data_is_refused),
+        cmocka_unit_test(longer_trainings_keep_their_schedule),
         cmocka_unit_test(epochs_are_permutations),
         cmocka_unit_test(schedules_by_hand),
         cmocka_unit_test(bad_gradients_are_named),
