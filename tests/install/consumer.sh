@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # consumer.sh BUILD: installs BUILD into an empty prefix, builds and runs a user of it found by
-# find_package and one found by pkg-config, runs the installed program, uninstalls, and wants
-# nothing left.
+# find_package and one found by pkg-config, builds the walk on it, runs the installed program,
+# uninstalls, and wants nothing left.
 set -eu
 build=$1
 : "${CC:=cc}" "${CMAKE:=cmake}"
@@ -28,6 +28,9 @@ library=$(dirname "$(find "$prefix" -name vqvae.pc)")/..
     >/dev/null
 "$CMAKE" --build "$work/cmake" >/dev/null
 found=$("$work/cmake/consumer")
+
+"$work/cmake/4_right" | grep -qF 'at 100 of 100 places' ||
+    { echo 'a step of the walk, built on what is installed, does not work' >&2; exit 1; }
 
 export PKG_CONFIG_PATH="$library/pkgconfig"
 # shellcheck disable=SC2046

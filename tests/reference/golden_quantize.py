@@ -114,15 +114,20 @@ def gradient_case(golden, z, dq):
                  "16 times the error of PyTorch's own f32 run of the same steps; rtol: storing")
 
 
-def compare_with_original(path):
-    """Runs vq-vae-2-pytorch's own class, its file given on the command line, beside ours."""
+def load_original(path):
+    """The class Quantize of vq-vae-2-pytorch, from its file vqvae.py."""
     sys.modules["distributed"] = types.SimpleNamespace(all_reduce=lambda tensor: tensor)
     spec = importlib.util.spec_from_file_location("original", path)
     original = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(original)
+    return original.Quantize
+
+
+def compare_with_original(original):
+    """Runs vq-vae-2-pytorch's own class beside ours."""
     rng = generator("original")
     z, codebook = drifting(rng), normal(rng, CODES, DIM)
-    theirs = original.Quantize(DIM, CODES).double()
+    theirs = original(DIM, CODES).double()
     theirs.embed.copy_(codebook.t())
     theirs.embed_avg.copy_(codebook.t())
     ours = Ema(codebook, "zero")
@@ -134,7 +139,7 @@ def compare_with_original(path):
         ours.update(x, codes)
         torch.testing.assert_close(theirs.embed.t(), ours.codebook)
         torch.testing.assert_close(theirs.cluster_size, ours.counts)
-    print("start zero agrees with", path)
+    print("start zero agrees with vq-vae-2-pytorch")
 
 
 def write_all(golden):

@@ -16,6 +16,7 @@ import torch
 import golden_ops
 import golden_quantize
 import golden_train
+import golden_walk
 from golden_file import Golden
 
 
@@ -26,11 +27,13 @@ def main():
     parser.add_argument("--original", help="vqvae.py of vq-vae-2-pytorch")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.original:
-        golden_quantize.compare_with_original(options.original)
+    original = golden_quantize.load_original(options.original) if options.original else None
+    if original:
+        golden_quantize.compare_with_original(original)
     golden = Golden(options.out)
     for part in (golden_ops, golden_quantize, golden_train):
         part.write_all(golden)
+    golden_walk.write_all(golden, original)
     golden.finish()
 
 

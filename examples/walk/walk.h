@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * examples/walk/walk.h -- what the steps of the walk share: a context, a fixed sequence of
+ * numbers, and a little algebra on matrices that lie row after row. */
+#ifndef WALK_H
+#define WALK_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vqvae/vqvae.h>
+
+/* Ends the program, with the library's sentence, where a call failed. */
+static inline void check(const vq_context *ctx, vq_status status)
+{
+    if (status == VQ_OK) return;
+    fprintf(stderr, "%s\n", ctx ? vq_context_error(ctx) : vq_status_name(status));
+    exit(1);
+}
+
+static inline vq_context *open_library(void)
+{
+    vq_context *ctx;
+    check(NULL, vq_context_create(NULL, &ctx));
+    return ctx;
+}
+
+/* The library computes with floats; the walk, where a step is its own, with doubles. */
+static inline void to_floats(size_t count, const double *from, float *to)
+{
+    for (size_t i = 0; i < count; i++) to[i] = (float)from[i];
+}
+
+static inline void to_doubles(size_t count, const float *from, double *to)
+{
+    for (size_t i = 0; i < count; i++) to[i] = (double)from[i];
+}
+
+/* A codebook of the library; start 0 counts from 1, start 1 from 0 (step 7). */
+static inline vq_codebook *make_codebook(vq_context *ctx, int64_t codes, int64_t dim, int start,
+                                         const float *vectors)
+{
+    vq_codebook *book;
+    vq_codebook_config config;
+    vq_codebook_config_default(&config);
+    config.codes = codes;
+    config.dim = dim;
+    config.start = start;
+    check(ctx, vq_codebook_create(ctx, &config, vectors, &book));
+    return book;
+}
+
+/* The next of a sequence of numbers in [0, 1), the same on every machine. */
+static inline double next_number(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) / 16777216.0;
+}
+
+static inline void fill(uint32_t seed, size_t count, double *to)
+{
+    for (size_t i = 0; i < count; i++) to[i] = next_number(&seed);
+}
+
+/* c = a b, where a has m x k numbers and b has k x n. */
+static inline void multiply(size_t m, size_t k, size_t n, const double *a, const double *b,
+                            double *c)
+{
+    memset(c, 0, m * n * sizeof *c);
+    for (size_t i = 0; i < m; i++)
+        for (size_t p = 0; p < k; p++)
+            for (size_t j = 0; j < n; j++) c[i * n + j] += a[i * k + p] * b[p * n + j];
+}
+
+/* The transpose: n x m numbers out of m x n. */
+static inline void turn(size_t m, size_t n, const double *a, double *to)
+{
+    for (size_t i = 0; i < m * n; i++) to[i % n * m + i / n] = a[i];
+}
+
+static inline void identity(size_t n, double *to)
+{
+    for (size_t i = 0; i < n * n; i++) to[i] = i / n == i % n ? 1.0 : 0.0;
+}
+
+/* Row i is all 0 but for a 1 at column ids[i]. */
+static inline void one_hot(size_t n, size_t width, const uint32_t *ids, double *to)
+{
+    for (size_t i = 0; i < n * width; i++) to[i] = ids[i / width] == i % width ? 1.0 : 0.0;
+}
+
+static inline double squared_distance(size_t n, const double *a, const double *b)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sum;
+}
+
+/* Largest difference between two arrays. */
+static inline double furthest(size_t n, const double *a, const double *b)
+{
+    double most = 0.0;
+    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(a[i] - b[i]));
+    return most;
+}
+
+/* Place of the least of some numbers, the first where there are several. */
+static inline uint32_t lowest(size_t n, const double *numbers)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (numbers[i] < numbers[best]) best = i;
+    return best;
+}
+
+/* Prints codes as a grid. */
+static inline void print_codes(size_t rows, size_t columns, const uint32_t *codes)
+{
+    for (size_t i = 0; i < rows * columns; i++)
+        printf("%4u%s", (unsigned)codes[i], i % columns == columns - 1 ? "\n" : "");
+}
+
+#endif
