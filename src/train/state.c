@@ -158,8 +158,10 @@ static vq_status from_archive(vq_context *ctx, const char *path, const vq_archiv
     VQ_TRY(vq_weights_identify(ctx, path, archive, &model, &variance));
     VQ_TRY(need_text(ctx, path, archive, "vqvae.data", &text));
     VQ_TRY(check_same_data(ctx, path, text, variance, data));
-    /* More steps go on at the rate the schedule ended with: a longer cosine would jump back up. */
-    if (steps > 0 && train.decay_steps == 0) train.decay_steps = train.steps;
+    /* More steps go on at the rate the schedule ended with: a longer cosine would jump back up.
+     * Where nothing falls, the state stays that of a training never made longer. */
+    const bool falls = train.schedule == 1 && train.decay_steps == 0;
+    if (steps > 0 && steps != train.steps && falls) train.decay_steps = train.steps;
     if (steps > 0) train.steps = steps;
     const char *machine = vq_archive_meta(archive, "vqvae.machine");
     VQ_TRY(vq_trainer_prepare(ctx, &model, &train, data,
