@@ -132,7 +132,7 @@ static void sync_parent(program *p, const char *path)
 int file_replace(program *p, const char *path, const void *bytes, size_t size)
 {
     char temporary[PATH_ROOM];
-    TRY(path_format(p, temporary, "%s.tmp.%ld", path, (long)getpid()));
+    TRY(path_format(p, temporary, "%s.%ld-0.tmp", path, (long)getpid()));
     const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     bool good = fd >= 0 && write_all(fd, bytes, size) && fsync(fd) == 0;
     const int reason = errno;

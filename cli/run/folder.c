@@ -3,9 +3,12 @@
 #include "run/folder.h"
 #include "facts.h"
 #include "run/split.h"
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 int run_folder_name(program *p, const char *root, run_folder *out)
@@ -21,6 +24,49 @@ int run_folder_name(program *p, const char *root, run_folder *out)
     return path_format(p, out->report, "%s/report.html", out->root);
 }
 
+/* Files are replaced by way of NAME.PROCESS-ATTEMPT.tmp beside them. The page of a report is not
+ * written by trainings, so its own stay. */
+static bool is_leftover(const char *name)
+{
+    static const char *const written[] = {"config.json", "metrics.jsonl", "model.safetensors",
+                                          "best.safetensors", "state.safetensors"};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const size_t n = strlen(written[i]);
+        if (strncmp(name, written[i], n) != 0 || name[n] != '.') continue;
+        return strcmp(name + n + 1 + strspn(name + n + 1, "0123456789-"), ".tmp") == 0;
+    }
+    return false;
+}
+
+static int remove_leftovers(program *p, const run_folder *f)
+{
+    char path[PATH_ROOM];
+    int code = DONE;
+    DIR *folder = opendir(f->root);
+    if (!folder) return fail(p, BAD_INPUT, "%s: %s", f->root, strerror(errno));
+    for (const struct dirent *entry; code == DONE && (entry = readdir(folder)) != NULL;) {
+        if (!is_leftover(entry->d_name)) continue;
+        code = path_format(p, path, "%s/%s", f->root, entry->d_name);
+        if (code == DONE && unlink(path) != 0 && errno != ENOENT)
+            code = fail(p, MACHINE_FAILED, "cannot remove %s: %s", path, strerror(errno));
+    }
+    (void)closedir(folder);
+    return code;
+}
+
+int run_folder_lock(program *p, const run_folder *f, int *lock)
+{
+    TRY(folder_make(p, f->root));
+    *lock = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) return fail(p, BAD_INPUT, "%s: %s", f->root, strerror(errno));
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return fail(p, BAD_INPUT, "another training is at work in %s; stop it first", f->root);
+        warn(p, "%s cannot be locked: %s; start no other training in it", f->root, strerror(errno));
+    }
+    return remove_leftovers(p, f);
+}
+
 bool run_folder_used(const run_folder *f)
 {
     return path_exists(f->config) || path_exists(f->state) || path_exists(f->metrics);
@@ -29,7 +75,6 @@ bool run_folder_used(const run_folder *f)
 int run_folder_begin(program *p, const run_folder *f)
 {
     const char *const left[] = {f->state, f->config, f->metrics, f->model, f->best, f->report};
-    TRY(folder_make(p, f->root));
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (unlink(left[i]) != 0 && errno != ENOENT)
             return fail(p, MACHINE_FAILED, "cannot remove %s: %s", left[i], strerror(errno));

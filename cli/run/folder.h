@@ -20,9 +20,12 @@ typedef struct run_source {
 } run_source;
 
 int run_folder_name(program *p, const char *root, run_folder *out);
+/** Makes the folder and keeps other trainings out of it until the descriptor *lock is closed:
+ *  however the process ends, the system closes it. Then removes what a killed training left. */
+int run_folder_lock(program *p, const run_folder *folder, int *lock);
 /** Whether training has left something in it. */
 bool run_folder_used(const run_folder *folder);
-/** Makes it, and removes what an earlier training left there, the state first. */
+/** Removes what an earlier training left there, the state first. */
 int run_folder_begin(program *p, const run_folder *folder);
 
 int run_config_write(program *p, const run_folder *folder, const settings *s,

@@ -3,6 +3,7 @@
 #include "run/training.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <unistd.h>
 
 /* Sizes that the model fixes are what the data must deliver. */
 static vq_data_config data_config(const settings *s, bool augment)
@@ -143,6 +144,7 @@ void training_clear(program *p, training *t)
     if (t->other_valid) vq_dataset_close(p->ctx, t->other_valid);
     if (t->plain && t->plain != t->data) vq_dataset_close(p->ctx, t->plain);
     if (t->data) vq_dataset_close(p->ctx, t->data);
+    if (t->lock >= 0) (void)close(t->lock);
 }
 
 int run_valid_open(program *p, const run_source *source, const settings *s, vq_dataset **data,

@@ -16,6 +16,7 @@ typedef struct training {
     int64_t epochs;                             /* asked for; 0: none */
     int64_t valid_every, save_every, log_every; /* what holds in this process */
     bool from_state;                            /* goes on from folder.state */
+    int lock;                                   /* holds the folder; -1: not yet */
 
     vq_dataset *data;        /* augmented where the settings ask for it */
     vq_dataset *plain;       /* the same images without; may be `data` itself */

@@ -100,15 +100,29 @@ static int name_sources(program *p, const train_options *o, int n, char **operan
     return DONE;
 }
 
-static int begin(program *p, const train_options *o, int n, training *t)
+static int refuse_used(program *p, const train_options *o, const training *t)
 {
-    if (n == 0)
-        return fail(p, BAD_USAGE, "DATA is missing; it is `vqvae train DATA -o %s`", o->out);
     if (run_folder_used(&t->folder) && !o->force && !o->dry_run)
         return fail(p, BAD_INPUT,
                     "%s already holds a run; --resume goes on with it, --force starts over",
                     o->out);
+    return DONE;
+}
+
+static int begin(program *p, const train_options *o, int n, training *t)
+{
+    if (n == 0)
+        return fail(p, BAD_USAGE, "DATA is missing; it is `vqvae train DATA -o %s`", o->out);
+    TRY(refuse_used(p, o, t));
     return compose(p, o, &t->settings);
+}
+
+/* A folder that was made in the meantime may hold another training's run by now. */
+static int claim_new(program *p, const train_options *o, training *t)
+{
+    if (t->lock >= 0) return DONE;
+    TRY(run_folder_lock(p, &t->folder, &t->lock));
+    return refuse_used(p, o, t);
 }
 
 /* What the folder says holds; settings given again must be the same ones. */
@@ -175,6 +189,9 @@ static int result_facts(program *p, const training *t)
 static int prepare(program *p, const train_options *o, int n, char **operands, training *t)
 {
     TRY(run_folder_name(p, o->out, &t->folder));
+    /* A folder yet to be made is made and locked once nothing can be refused any more. */
+    if (path_is_folder(t->folder.root) && !o->dry_run)
+        TRY(run_folder_lock(p, &t->folder, &t->lock));
     const bool goes_on = o->resume && path_exists(t->folder.config);
     if (o->resume && !goes_on) say(p, "%s holds no run yet: training starts", o->out);
     TRY(goes_on ? go_on(p, o, t) : begin(p, o, n, t));
@@ -183,6 +200,7 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     TRY(program_context(p, (int)t->source.threads));
     TRY(training_prepare(p, t, o->dry_run));
     if (o->dry_run) return DONE;
+    TRY(claim_new(p, o, t));
     if (!t->from_state) TRY(run_folder_begin(p, &t->folder));
     TRY(run_config_write(p, &t->folder, &t->settings, &t->source));
     return announce(p, t, goes_on);
@@ -198,6 +216,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
         return fail(p, BAD_USAGE, "--steps and --epochs say the same thing; give one of them");
     TRY(allocate(p, 1, sizeof *t, &memory));
     t = memory;
+    t->lock = -1;
     TRY_TO(prepare(p, o, n, operands, t));
     if (o->dry_run) {
         TRY_TO(plan_facts(p, t));

@@ -55,4 +55,9 @@ begin() {
     cmp straight/model.safetensors stopped/model.safetensors
     cmp straight/best.safetensors stopped/best.safetensors
     diff <(untimed straight) <(untimed stopped)
+    # What the killed ones were writing is gone.
+    touch stopped/state.safetensors.1234-0.tmp stopped/config.json.99-0.tmp stopped/my.tmp
+    "$VQVAE" train -o stopped --resume --threads 2 --quiet
+    [ "$(LC_ALL=C ls stopped)" = "$(printf '%s\n' best.safetensors config.json metrics.jsonl \
+        model.safetensors my.tmp state.safetensors)" ]
 }

@@ -191,3 +191,21 @@ assert_same_run() {
     grep -q '"held_out": 0' run/config.json
     [ "$(tail -1 run/metrics.jsonl | field valid_images)" = 10000 ]
 }
+
+@test "a folder that is trained in is refused to other trainings" {
+    "$VQVAE" train "$data" -o run --preset tiny --steps 100000 --threads 1 --quiet > out &
+    pid=$!
+    for _ in $(seq 1000); do
+        [ -e run/metrics.jsonl ] && break
+        sleep 0.01
+    done
+    for how in --resume --force; do
+        run timeout 20 "$VQVAE" train "$data" -o run --preset tiny --steps 1 --threads 1 $how
+        echo "$how: $status $output"
+        [ "$status" -eq 1 ]
+        [[ "$output" == *"another training is at work in run"* ]]
+    done
+    kill -9 $pid
+    wait $pid || true
+    train "$data" -o run --preset tiny --steps 1 --force
+}
