@@ -24,7 +24,7 @@ typedef struct vq_train_config {
     double final_lr;     /**< cosine: share of lr that the step after the last would have */
     double clip;         /**< largest norm of all gradients together; 0: none */
     double average;      /**< decay of averaged weights, used for models; 0: none */
-    int64_t valid_every, save_every, log_every; /**< steps */
+    int64_t valid_every, save_every, log_every; /**< steps; the first two 0: only at the end */
 } vq_train_config;
 
 VQ_API void vq_train_config_default(vq_train_config *config);
