@@ -62,7 +62,7 @@ static double seconds_so_far(const loop *l)
 }
 
 /* Wall-clock times stay out of the state: equal trainings give equal files. */
-static int save_state(program *p, training *t)
+int training_save_state(program *p, training *t)
 {
     char kept[128];
     if (t->best_step > 0)
@@ -86,7 +86,7 @@ static int save_all(program *p, loop *l)
     const double began = seconds_now();
     TRY(metrics_sync(p, &l->metrics));
     TRY(save_model(p, l->t, l->t->folder.model));
-    TRY(save_state(p, l->t));
+    TRY(training_save_state(p, l->t));
     l->saved = vq_trainer_position(l->t->trainer);
     l->progress.paused += seconds_now() - began;
     return DONE;
@@ -128,17 +128,17 @@ static int after_step(program *p, loop *l, const vq_step_metrics *m)
 {
     training *t = l->t;
     const bool last = m->step == t->settings.train.steps;
-    const bool validates = last || is_due(m->step, t->valid_every);
+    const bool validates = last || is_due(m->step, t->settings.train.valid_every);
     score valid;
     progress_step(p, &l->progress, m);
-    if (validates || is_due(m->step, t->log_every)) {
+    if (validates || is_due(m->step, t->settings.train.log_every)) {
         const double rate = progress_rate(&l->progress, m->step);
         progress_line(p, &l->progress, m);
         if (validates) TRY(validate(p, l, &valid));
         TRY(metrics_add(p, &l->metrics, m, validates ? &valid : NULL,
                         m->step * t->settings.train.batch, seconds_so_far(l), rate));
     }
-    if (last || stop_asked || is_due(m->step, t->save_every)) TRY(save_all(p, l));
+    if (last || stop_asked || is_due(m->step, t->settings.train.save_every)) TRY(save_all(p, l));
     return DONE;
 }
 
@@ -155,11 +155,22 @@ static int diverged(program *p, const loop *l)
                 vq_trainer_position(l->t->trainer), sentence, kept);
 }
 
+/* Images that cannot be read end a training; what it has learned is kept. */
+static int data_failed(program *p, loop *l, int code)
+{
+    char sentence[sizeof p->error];
+    const int64_t at = vq_trainer_position(l->t->trainer);
+    memcpy(sentence, p->error, sizeof sentence);
+    if (l->saved != at && save_all(p, l) != DONE) return fail(p, code, "%s", sentence);
+    return fail(p, code, "%.900s; %.900s keeps step %" PRId64, sentence, l->t->folder.state, at);
+}
+
 static int step(program *p, loop *l)
 {
     const uint8_t *pixels = NULL;
     vq_step_metrics m;
-    TRY(lib(p, vq_loader_next(p->ctx, l->loader, &pixels)));
+    const int code = lib(p, vq_loader_next(p->ctx, l->loader, &pixels));
+    if (code != DONE) return data_failed(p, l, code);
     TRY(lib(p, vq_trainer_step(l->t->trainer, pixels, &m)));
     return after_step(p, l, &m);
 }

@@ -108,6 +108,17 @@ done:
     return code;
 }
 
+/* The state knows what was trained; how often is logged, validated and saved is no part of it. */
+static void take_train_settings(training *t)
+{
+    const vq_train_config given = t->settings.train;
+    vq_train_config *now = &t->settings.train;
+    *now = *vq_trainer_config(t->trainer);
+    now->log_every = given.log_every;
+    now->valid_every = given.valid_every;
+    now->save_every = given.save_every;
+}
+
 static int resume_trainer(program *p, training *t)
 {
     TRY(lib(p, vq_trainer_resume(p->ctx, t->folder.state, t->steps, &t->about, &t->trainer)));
@@ -115,8 +126,11 @@ static int resume_trainer(program *p, training *t)
     t->best_step = json_integer_value(json_object_get(kept, "best_step"));
     t->best_nmse = json_number_value(json_object_get(kept, "best_nmse"));
     json_decref(kept);
-    t->settings.train = *vq_trainer_config(t->trainer);
-    return DONE;
+    take_train_settings(t);
+    const int64_t at = vq_trainer_position(t->trainer);
+    if (t->settings.train.steps >= at) return DONE;
+    return fail(p, BAD_USAGE, "%s is at step %" PRId64 " already; %" PRId64 " steps are fewer",
+                t->folder.root, at, t->settings.train.steps);
 }
 
 int training_prepare(program *p, training *t, bool dry)
@@ -125,6 +139,7 @@ int training_prepare(program *p, training *t, bool dry)
     TRY(divide(p, t));
     if (t->epochs > 0) TRY(steps_of_epochs(p, t));
     if (t->steps > 0) t->settings.train.steps = t->steps;
+    t->new_length = t->from_state && t->steps > 0;
     t->about.variance = 1.0; /* stands in where no pixels are read */
     if (!dry) TRY(measure(p, t));
     return t->from_state ? resume_trainer(p, t) : make_trainer(p, t);

@@ -12,11 +12,11 @@ typedef struct training {
     settings settings;
     run_source source;
     run_folder folder;
-    int64_t steps;                              /* asked for; 0: as the settings say */
-    int64_t epochs;                             /* asked for; 0: none */
-    int64_t valid_every, save_every, log_every; /* what holds in this process */
-    bool from_state;                            /* goes on from folder.state */
-    int lock;                                   /* holds the folder; -1: not yet */
+    int64_t steps;   /* asked for; 0: as the settings say */
+    int64_t epochs;  /* asked for; 0: none */
+    bool from_state; /* goes on from folder.state */
+    bool new_length; /* goes on to a step asked for now */
+    int lock;        /* holds the folder; -1: not yet */
 
     vq_dataset *data;        /* augmented where the settings ask for it */
     vq_dataset *plain;       /* the same images without; may be `data` itself */
@@ -32,6 +32,8 @@ typedef struct training {
 
 /** Opens the data, splits it, makes or resumes the trainer. @param dry  skips reading pixels */
 int training_prepare(program *p, training *t, bool dry);
+/** Writes the state as it is now. */
+int training_save_state(program *p, training *t);
 /** Trains to the end, to a signal (INTERRUPTED, saved) or to a failure. */
 int training_run(program *p, training *t);
 void training_clear(program *p, training *t);

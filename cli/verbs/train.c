@@ -41,12 +41,6 @@ static const option options[] = {
 
 /* ---- settings ------------------------------------------------------------ */
 
-static bool gives_settings(const train_options *o)
-{
-    return o->preset || o->config || o->set.n > 0 || o->init || o->batch != OPTION_UNSET ||
-           o->seed != OPTION_UNSET;
-}
-
 /* A start from a model has the shape of that model. */
 static int model_settings(program *p, const char *path, settings *s)
 {
@@ -57,17 +51,17 @@ static int model_settings(program *p, const char *path, settings *s)
     return DONE;
 }
 
+/* What is given, over what `s` holds. */
 static int compose(program *p, const train_options *o, settings *s)
 {
-    settings_default(s);
     if (o->preset) TRY(settings_preset(p, o->preset, s));
     if (o->config) TRY(settings_file(p, o->config, s));
     if (o->init) TRY(model_settings(p, o->init, s));
     for (size_t i = 0; i < o->set.n; i++) TRY(settings_set(p, o->set.items[i], s));
     if (o->batch != OPTION_UNSET) s->train.batch = o->batch;
     if (o->seed != OPTION_UNSET) s->train.seed = (uint64_t)o->seed;
-    if (o->valid_every > 0) s->train.valid_every = o->valid_every;
-    if (o->save_every > 0) s->train.save_every = o->save_every;
+    if (o->valid_every != OPTION_UNSET) s->train.valid_every = o->valid_every;
+    if (o->save_every != OPTION_UNSET) s->train.save_every = o->save_every;
     return DONE;
 }
 
@@ -76,11 +70,8 @@ static int64_t given_or(int64_t given, int64_t otherwise)
     return given != OPTION_UNSET ? given : otherwise;
 }
 
-static void intervals(const train_options *o, training *t)
+static void lengths(const train_options *o, training *t)
 {
-    t->valid_every = given_or(o->valid_every, t->settings.train.valid_every);
-    t->save_every = given_or(o->save_every, t->settings.train.save_every);
-    t->log_every = t->settings.train.log_every;
     t->steps = given_or(o->steps, 0);
     t->epochs = given_or(o->epochs, 0);
 }
@@ -114,6 +105,7 @@ static int begin(program *p, const train_options *o, int n, training *t)
     if (n == 0)
         return fail(p, BAD_USAGE, "DATA is missing; it is `vqvae train DATA -o %s`", o->out);
     TRY(refuse_used(p, o, t));
+    settings_default(&t->settings);
     return compose(p, o, &t->settings);
 }
 
@@ -125,15 +117,21 @@ static int claim_new(program *p, const train_options *o, training *t)
     return refuse_used(p, o, t);
 }
 
-/* What the folder says holds; settings given again must be the same ones. */
+/* What the folder says holds; settings given again must be the same ones, but for those that
+ * change no number of the model. */
 static int go_on(program *p, const train_options *o, training *t)
 {
-    settings wanted;
     TRY(run_config_read(p, &t->folder, &t->settings, &t->source));
-    if (gives_settings(o)) {
-        TRY(compose(p, o, &wanted));
-        TRY(run_config_compare(p, &wanted, &t->settings));
-    }
+    settings wanted = t->settings;
+    for (size_t i = 0; i < o->set.n; i++) /* steps of presets and files are of their own runs */
+        if (strncmp(o->set.items[i], "train.steps=", strlen("train.steps=")) == 0)
+            return fail(p, BAD_USAGE, "--resume takes its steps from --steps or --epochs");
+    TRY(compose(p, o, &wanted));
+    TRY(run_config_compare(p, &wanted, &t->settings));
+    t->settings.train.log_every = wanted.train.log_every;
+    t->settings.train.valid_every = wanted.train.valid_every;
+    t->settings.train.save_every = wanted.train.save_every;
+    t->settings.data.cache_mb = wanted.data.cache_mb;
     t->from_state = path_exists(t->folder.state);
     if (!t->from_state) say(p, "%s has no saved state: training starts over", o->out);
     return DONE;
@@ -196,12 +194,14 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     if (o->resume && !goes_on) say(p, "%s holds no run yet: training starts", o->out);
     TRY(goes_on ? go_on(p, o, t) : begin(p, o, n, t));
     TRY(name_sources(p, o, n, operands, t));
-    intervals(o, t);
+    lengths(o, t);
     TRY(program_context(p, (int)t->source.threads));
     TRY(training_prepare(p, t, o->dry_run));
     if (o->dry_run) return DONE;
     TRY(claim_new(p, o, t));
     if (!t->from_state) TRY(run_folder_begin(p, &t->folder));
+    /* The state is the truth, so a new length is written there first: no kill loses it. */
+    if (t->new_length) TRY(training_save_state(p, t));
     TRY(run_config_write(p, &t->folder, &t->settings, &t->source));
     return announce(p, t, goes_on);
 }

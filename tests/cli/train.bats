@@ -209,3 +209,78 @@ assert_same_run() {
     wait $pid || true
     train "$data" -o run --preset tiny --steps 1 --force
 }
+
+@test "a new length of a run outlives a kill before the first save" {
+    train "$data" -o run --preset tiny --steps 5
+    "$VQVAE" train -o run --resume --steps 100000 --save-every 0 --threads 1 --quiet > out &
+    pid=$!
+    for _ in $(seq 1000); do
+        grep -q '"steps": 100000' run/config.json && break
+        sleep 0.01
+    done
+    kill -9 $pid
+    wait $pid || true
+    "$VQVAE" inspect run/state.safetensors --json | grep -q '"steps":100000'
+    "$VQVAE" inspect run/state.safetensors --json | grep -q '"vqvae.step":5[,}]'
+}
+
+@test "a run is not made shorter than it is, and its steps come from --steps" {
+    train "$data" -o run --preset tiny --steps 5
+    before=$(sha256sum run/*)
+    run "$VQVAE" train -o run --resume --steps 4
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"run is at step 5 already; 4 steps are fewer"* ]]
+    run "$VQVAE" train -o run --resume --set train.steps=9
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"from --steps or --epochs"* ]]
+    [ "$before" = "$(sha256sum run/*)" ]
+}
+
+@test "settings a run has may be given again, and those of its saves changed" {
+    train "$data" -o run --preset tiny --batch 8 --seed 3 --steps 4 --set model.level.0.k=24
+    train -o run --resume --batch 8 --steps 6
+    train -o run --resume --seed 3 --set model.level.0.k=24 --set train.lr=0.002
+    train -o run --resume --steps 10 --save-every 7 --valid-every 8 --set train.log_every=2 \
+        --set data.cache_mb=5
+    for line in '"save_every": 7' '"valid_every": 8' '"log_every": 2' '"cache_mb": 5' \
+        '"batch": 8' '"k": 24'; do
+        grep -q "$line" run/config.json
+    done
+    [ "$(tail -2 run/metrics.jsonl | head -1 | field step)" -eq 8 ]
+    # And they hold from then on.
+    train -o run --resume --steps 12
+    grep -q '"save_every": 7' run/config.json
+    [ "$(tail -1 run/metrics.jsonl | field step)" -eq 12 ]
+    run "$VQVAE" train -o run --resume --batch 16
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"another train.batch"* ]]
+}
+
+@test "0 steps between saves and validations are kept: only at the end" {
+    train "$data" -o run --preset tiny --steps 120 --save-every 0 --set train.valid_every=0
+    grep -q '"save_every": 0' run/config.json
+    grep -q '"valid_every": 0' run/config.json
+    [ "$(grep -c valid_nmse run/metrics.jsonl)" -eq 1 ]
+    train -o run --resume --steps 240
+    [ "$(grep -c valid_nmse run/metrics.jsonl)" -eq 2 ]
+}
+
+@test "images that cannot be read any more end a training, whose steps are kept" {
+    train "$data" -o first --preset tiny --steps 1
+    "$VQVAE" encode first "$data" -o codes.npy --quiet > out
+    "$VQVAE" decode first codes.npy -o images --count 40 --quiet > out
+    "$VQVAE" train images -o run --preset tiny --steps 1000000 --save-every 0 --threads 1 \
+        --set train.log_every=1 --set train.valid_every=0 --set data.cache_mb=0 2> talk > out &
+    pid=$!
+    for _ in $(seq 1000); do
+        [ -s run/metrics.jsonl ] && break
+        sleep 0.01
+    done
+    rm images/*.png
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 1 ]
+    grep -q 'images/.*; run/state.safetensors keeps step [0-9]*$' talk
+    "$VQVAE" inspect run/state.safetensors --json | field vqvae.step > step
+    [ "$(cat step)" -ge 1 ]
+}
