@@ -18,6 +18,8 @@ void arithmetic_name(program *p, const vq_session *session, char *to, size_t siz
 
 int index_path(program *p, const char *codes, char to[PATH_ROOM])
 {
+    if (path_has_extension(codes, ".safetensors"))
+        return path_format(p, to, "%s.index.jsonl", codes);
     const char *slash = strrchr(codes, '/');
     const char *dot = strrchr(slash ? slash : codes, '.');
     const int length = dot && dot != codes ? (int)(dot - codes) : (int)strlen(codes);

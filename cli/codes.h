@@ -21,7 +21,8 @@ typedef struct code_set {
 
 /** "f32 onednn avx512": precision, operations, instruction set. */
 void arithmetic_name(program *p, const vq_session *session, char *to, size_t size);
-/** Path of the index beside a file of codes: NAME.index.jsonl. */
+/** Path of the index beside a file of codes: NAME.index.jsonl for NAME.npy,
+ *  NAME.safetensors.index.jsonl for NAME.safetensors, as both may be there. */
 int index_path(program *p, const char *codes, char to[PATH_ROOM]);
 /** Writes .npy or .safetensors, as the path's extension says; .npy holds one grid only. */
 int codes_write(program *p, const char *path, const code_set *set);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/walk.c -- images batch by batch, and what a model makes of them. */
 #include "walk.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,16 @@ void walk_end(program *p, walk *w)
     w->loader = NULL;
 }
 
+/* Every level adds its terms to the loss that is trained; `commitment` is their mean. The term
+ * that moves codebooks by gradient has the same value, only other derivatives (arXiv:1711.00937,
+ * eq. 3). */
+static double weight_of_distance(const vq_model_config *config)
+{
+    enum { BY_GRADIENT = 1 };
+    const double codebook = config->quantizer == BY_GRADIENT ? config->codebook : 0.0;
+    return (double)config->n_levels * (config->commitment + codebook);
+}
+
 void score_of(const vq_model *model, const vq_evaluation *sums, score *out)
 {
     const vq_model_config *config = vq_model_configuration(model);
@@ -48,7 +59,7 @@ void score_of(const vq_model *model, const vq_evaluation *sums, score *out)
     out->nmse = variance > 0 ? out->mse / variance : unknown;
     out->psnr = -10.0 * log10(out->mse);
     out->commitment = sums->images > 0 ? sums->commitment / (double)sums->images : unknown;
-    out->loss = out->nmse + config->commitment * out->commitment;
+    out->loss = out->nmse + weight_of_distance(config) * out->commitment;
     for (size_t i = 0; i < config->n_levels; i++) {
         const size_t k = (size_t)config->level[i].k;
         size_t used = 0;
@@ -105,6 +116,26 @@ done:
     vq_session_destroy(session);
     vq_evaluation_clear(p->ctx, &sums);
     return code;
+}
+
+bool tell_scaling(program *p, const vq_model *model, const char *path)
+{
+    const vq_model_config *trained = vq_model_configuration(model);
+    vq_data_config config;
+    vq_dataset *stored = NULL;
+    int64_t size[3];
+    vq_data_config_default(&config);
+    config.cache_mb = 0;
+    /* What cannot be opened is told by the opening that counts. */
+    if (vq_dataset_open(p->ctx, path, &config, &stored) != VQ_OK) return false;
+    vq_dataset_size(stored, size);
+    vq_dataset_close(p->ctx, stored);
+    if (size[0] == trained->height && size[1] == trained->width) return false;
+    say(p,
+        "images of another size are scaled and cropped to the model's %" PRId64 "x%" PRId64
+        ": the first of %s has %" PRId64 "x%" PRId64,
+        trained->width, trained->height, path, size[1], size[0]);
+    return true;
 }
 
 int open_for_model(program *p, const vq_model *model, const char *path, vq_dataset **out)

@@ -39,6 +39,9 @@ int evaluate(program *p, const vq_model *model, const vq_dataset *data, const in
 
 /** Opens a dataset so that it delivers what the model was trained on. */
 int open_for_model(program *p, const vq_model *model, const char *path, vq_dataset **out);
+/** Says so where the first image of a dataset has another size than the model was trained on and
+ *  is scaled and cropped; returns whether it does. */
+bool tell_scaling(program *p, const vq_model *model, const char *path);
 /** A session for the sizes of a dataset. */
 int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
                 const char *backend, vq_session **out);

@@ -30,6 +30,7 @@ typedef struct decoder {
     const decode_options *o;
     vq_model *model;
     vq_session *session;
+    int64_t batch; /* as asked for, but no more than there are images */
     code_set set;
     int64_t size[3]; /* of an image: height, width, channels */
     uint8_t *pixels; /* a batch; the whole set when an .npy is written */
@@ -109,11 +110,11 @@ static int decode_all(program *p, decoder *d, bool npy)
 {
     const size_t bytes = (size_t)(d->size[0] * d->size[1] * d->size[2]);
     void *memory = NULL;
-    TRY(allocate(p, (size_t)(npy ? d->set.images : d->o->batch), bytes, &memory));
+    TRY(allocate(p, (size_t)(npy ? d->set.images : d->batch), bytes, &memory));
     d->pixels = memory;
-    for (int64_t at = 0; at < d->set.images; at += d->o->batch) {
+    for (int64_t at = 0; at < d->set.images; at += d->batch) {
         const int64_t left = d->set.images - at;
-        const int64_t count = left < d->o->batch ? left : d->o->batch;
+        const int64_t count = left < d->batch ? left : d->batch;
         uint8_t *to = d->pixels + (npy ? (size_t)at * bytes : 0);
         const uint32_t *codes = d->set.codes + (size_t)at * d->set.per_image;
         TRY(lib(p, vq_session_decode(d->session, count, codes, to)));
@@ -128,8 +129,10 @@ static int prepare(program *p, decoder *d, char **operands)
     TRY(codes_read(p, operands[1], &d->set));
     if (d->o->count > 0 && d->o->count < d->set.images) d->set.images = d->o->count;
     TRY(find_size(p, d));
+    d->batch = d->o->batch;
+    if (d->set.images < d->batch) d->batch = d->set.images > 0 ? d->set.images : 1;
     const vq_session_config config = {
-        .batch = d->o->batch, .height = d->size[0], .width = d->size[1], .backend = d->o->backend};
+        .batch = d->batch, .height = d->size[0], .width = d->size[1], .backend = d->o->backend};
     TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
     compare_origin(p, d);
     return DONE;
@@ -142,6 +145,10 @@ static int run(program *p, const void *parsed, int n, char **operands)
     decoder d = {.o = o};
     int code;
     (void)n;
+    if (path_has_extension(o->out, ".png"))
+        return fail(p, BAD_USAGE,
+                    "-o %s: the images go into a folder or a file ending in .npy, not one .png",
+                    o->out);
     if (npy) TRY(output_check(p, o->out, o->force));
     TRY_TO(prepare(p, &d, operands));
     if (!npy) TRY_TO(folder_make(p, o->out));

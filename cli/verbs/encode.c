@@ -28,6 +28,8 @@ typedef struct encoder {
     const encode_options *o;
     vq_model *model;
     vq_session *session;
+    int64_t batch;     /* of the session */
+    bool told_scaling; /* once is enough */
     code_set set;
     text index;  /* its rows */
     size_t room; /* images that set.codes holds */
@@ -47,7 +49,8 @@ static int reserve(program *p, encoder *e, int64_t images)
     return DONE;
 }
 
-static void add_row(encoder *e, const vq_dataset *data, int64_t i, const int64_t size[3])
+static void add_row(encoder *e, const char *source, const vq_dataset *data, int64_t i,
+                    const int64_t size[3])
 {
     const int64_t label = vq_dataset_label(data, i);
     const char *class = vq_dataset_class(data, label);
@@ -56,14 +59,30 @@ static void add_row(encoder *e, const vq_dataset *data, int64_t i, const int64_t
         (void)snprintf(number, sizeof number, "%" PRId64, label);
         class = number;
     }
-    json_t *row = json_pack("{s:I, s:s, s:s?, s:I, s:I}", "row", (json_int_t)(e->set.images + i),
-                            "path", vq_dataset_name(data, i), "class", class, "width",
-                            (json_int_t)size[1], "height", (json_int_t)size[0]);
+    json_t *row =
+        json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I}", "row", (json_int_t)(e->set.images + i),
+                  "source", source, "path", vq_dataset_name(data, i), "class", class, "width",
+                  (json_int_t)size[1], "height", (json_int_t)size[0]);
     char *line = row ? json_dumps(row, 0) : NULL;
     json_decref(row);
     if (line) text_add(&e->index, "%s\n", line);
     else e->index.failed = true;
     free(line);
+}
+
+/* A session for as many images at a time as asked for, but for no more than there are. */
+static int fit_session(program *p, encoder *e, const vq_dataset *data)
+{
+    const int64_t total = vq_dataset_count(data);
+    const int64_t most = total > 1 ? total : 1;
+    const int64_t batch = most < e->o->batch ? most : e->o->batch;
+    if (e->session && e->batch >= batch) return DONE;
+    vq_session_destroy(e->session);
+    e->session = NULL;
+    e->batch = batch;
+    TRY(session_for(p, e->model, data, batch, e->o->backend, &e->session));
+    arithmetic_name(p, e->session, e->set.arithmetic, sizeof e->set.arithmetic);
+    return DONE;
 }
 
 /* The first input decides the size that all are brought to. */
@@ -76,18 +95,16 @@ static int prepare(program *p, encoder *e, const vq_dataset *data)
                     "images of %" PRId64 "x%" PRId64 " after images of %" PRId64 "x%" PRId64
                     " do not fit into one file",
                     size[1], size[0], e->set.width, e->set.height);
-    if (e->session) return DONE;
+    if (e->session) return fit_session(p, e, data);
     e->set.height = size[0];
     e->set.width = size[1];
     e->set.hash = vq_model_hash(e->model);
     e->set.n_grids = vq_model_grids(e->model, size[0], size[1], e->set.grids);
     e->set.per_image = vq_model_codes(e->model, size[0], size[1]);
-    TRY(session_for(p, e->model, data, e->o->batch, e->o->backend, &e->session));
-    arithmetic_name(p, e->session, e->set.arithmetic, sizeof e->set.arithmetic);
-    return DONE;
+    return fit_session(p, e, data);
 }
 
-static int encode_all(program *p, encoder *e, const vq_dataset *data)
+static int encode_all(program *p, encoder *e, const char *source, const vq_dataset *data)
 {
     const int64_t total = vq_dataset_count(data);
     const uint8_t *pixels = NULL;
@@ -96,8 +113,8 @@ static int encode_all(program *p, encoder *e, const vq_dataset *data)
     int code;
     vq_dataset_size(data, size);
     TRY_TO(reserve(p, e, total));
-    for (int64_t i = 0; i < total; i++) add_row(e, data, i, size);
-    TRY_TO(walk_begin(p, data, NULL, total, e->o->batch, &w));
+    for (int64_t i = 0; i < total; i++) add_row(e, source, data, i, size);
+    TRY_TO(walk_begin(p, data, NULL, total, e->batch, &w));
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;
@@ -114,9 +131,10 @@ static int encode_input(program *p, encoder *e, const char *path)
 {
     vq_dataset *data = NULL;
     int code;
+    if (!e->told_scaling) e->told_scaling = tell_scaling(p, e->model, path);
     TRY(open_for_model(p, e->model, path, &data));
     TRY_TO(prepare(p, e, data));
-    TRY_TO(encode_all(p, e, data));
+    TRY_TO(encode_all(p, e, path, data));
 done:
     vq_dataset_close(p->ctx, data);
     return code;
@@ -191,10 +209,10 @@ const verb verb_encode = {
     .max_operands = INT_MAX,
     .about =
         "INPUT is a dataset as for `vqvae train`, or an image file. One grid of codes becomes an\n"
-        ".npy of shape images x height x width in the smallest of u8, u16 and u32 that holds "
-        "them;\n"
-        "several become a .safetensors with a tensor each. Beside it NAME.index.jsonl says which\n"
-        "model and arithmetic made the codes, then which image each row is.",
+        ".npy of shape images x height x width in the smallest of u8, u16 and u32 that fits;\n"
+        "several become a .safetensors with a tensor each. An index beside it says which model\n"
+        "and arithmetic made the codes, then which image of which INPUT each row is: for\n"
+        "NAME.npy it is NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.",
     .examples = "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
                 "vqvae inspect codes.npy",
     .options = options,

@@ -91,6 +91,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     (void)n;
     if (o->grid) TRY(output_check(p, o->grid, o->force));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
+    (void)tell_scaling(p, model, operands[1]);
     TRY_TO(open_for_model(p, model, operands[1], &data));
     const double began = seconds_now();
     TRY_TO(evaluate(p, model, data, NULL, vq_dataset_count(data), o->batch, o->backend, &s, NULL));

@@ -208,12 +208,13 @@ static int lines_facts(program *p, const char *path)
     }
     const bool index = json_object_get(first, "model_hash") != NULL;
     const bool metrics = json_object_get(first, "step") != NULL;
-    TRY_TO(facts_print(p, json_pack("{s:s, s:s, s:I, s:O?, s:O?}", "file", path, "kind",
-                                    index     ? "index of codes"
-                                    : metrics ? "metrics of a training"
-                                              : "lines of JSON",
-                                    "lines", (json_int_t)lines, "first", index ? first : NULL,
-                                    "last", last)));
+    json_t *facts =
+        json_pack("{s:s, s:s, s:I, s:O*, s:O?}", "file", path, "kind",
+                  index     ? "index of codes"
+                  : metrics ? "metrics of a training"
+                            : "lines of JSON",
+                  "lines", (json_int_t)lines, "first", index ? first : NULL, "last", last);
+    TRY_TO(facts_print(p, facts));
 done:
     json_decref(first);
     json_decref(last);

@@ -61,6 +61,7 @@ field() {
     head -1 codes.index.jsonl | grep -q '"arithmetic": "f32 '
     [ "$(sed -n 2p codes.index.jsonl | field row)" = 0 ]
     [ "$(sed -n 2p codes.index.jsonl | field width)" = 28 ]
+    [ "$(sed -n 2p codes.index.jsonl | field source)" = "$data" ]
 }
 
 @test "codes of another model are decoded with a warning" {
@@ -96,6 +97,10 @@ field() {
     "$VQVAE" inspect codes.safetensors --json > about
     grep -q '"kind":"codes","images":10000' about
     grep -q '"grid":"level.1","height":4,"width":4' about
+    # Codes of one name and two kinds have an index each.
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    [ -s codes.index.jsonl ]
+    [ -s codes.safetensors.index.jsonl ]
     "$VQVAE" decode two codes.safetensors -o images.npy > out 2> talk
     ! grep -q warning talk
     "$VQVAE" inspect images.npy --json | grep -q '"shape":\[10000,28,28,1\]'
@@ -107,6 +112,7 @@ field() {
     "$VQVAE" encode "$model" folder/000002.png folder/000000.png -o two.npy > out
     "$VQVAE" encode "$model" folder -o three.npy > out
     [ "$(wc -l < two.index.jsonl)" -eq 3 ]
+    [ "$(tail -1 two.index.jsonl | field source)" = folder/000000.png ]
     # Rows of 49 bytes after the header.
     cmp <(tail -c 98 two.npy | head -c 49) <(tail -c 49 three.npy)
     cmp <(tail -c 49 two.npy) <(tail -c 147 three.npy | head -c 49)
@@ -152,6 +158,8 @@ field() {
     "$VQVAE" inspect "$model" --plan --batch 3 --json > plan
     grep -q '"input":\[3,28,28,1\]' plan
     grep -q '"implementation":"' plan
+    "$VQVAE" inspect "$model/metrics.jsonl" > about
+    ! grep -q '^first' about
     run "$VQVAE" inspect nothing.npy
     [ "$status" -eq 1 ]
 }
@@ -164,6 +172,10 @@ field() {
     ! grep -Eq '<(script|link)|(src|href)=.?(https?:|//|/)|url\(' page.html
     run "$VQVAE" report "$model" -o page.html
     [ "$status" -eq 1 ]
+    # The page in the run itself is made anew.
+    cp -r "$model" own
+    "$VQVAE" report own > out
+    "$VQVAE" report own > out
     "$VQVAE" report "$model" "$model" -o both.html > out
     grep -q 'Runs compared' both.html
 }
@@ -181,4 +193,31 @@ field() {
         [ "$(head -1 out)" = ready ]
         [ "$(grep -cE '^[0-9]+\.[0-9]{4}$' out)" -eq 3 ]
     done
+}
+
+@test "no more memory is taken than the images need" {
+    # For 65536 images at a time, this model would need hundreds of gigabytes.
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    "$VQVAE" decode "$model" codes.npy -o folder --count 3 > out
+    "$VQVAE" train folder -o broad --preset tiny --steps 1 --batch 1 --threads 1 -q \
+        --valid folder/000000.png --set model.level.0.narrow=4096 --set model.level.0.width=1 > out
+    "$VQVAE" encode broad folder/000000.png folder -o four.npy --batch 65536 > out
+    [ "$(wc -l < four.index.jsonl)" -eq 5 ]
+    "$VQVAE" decode broad four.npy -o four --batch 65536 > out
+    [ "$(ls four | wc -l)" -eq 4 ]
+}
+
+@test "images of another size are scaled with one line about it" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy 2> talk > out
+    ! grep -q scaled talk
+    "$VQVAE" decode "$model" codes.npy -o folder --count 3 > out
+    "$VQVAE" reconstruct "$model" folder/*.png -o large.png --scale 2 > out
+    cp large.png other.png
+    "$VQVAE" encode "$model" large.png other.png -o large.npy 2> talk > out
+    [ "$(grep -c "scaled and cropped to the model's 28x28: the first of large.png" talk)" -eq 1 ]
+    [ "$(grep -c scaled talk)" -eq 1 ]
+    "$VQVAE" eval "$model" large.png 2> talk > out
+    grep -q scaled talk
+    "$VQVAE" eval "$model" large.png --quiet 2> talk > out
+    [ ! -s talk ]
 }
