@@ -37,12 +37,27 @@ static int fit_sizes(program *p, training *t, const int64_t size[3])
     return DONE;
 }
 
+/* Whatever the data are, they cannot be delivered so. */
+static int check_sizes(program *p, const vq_data_config *c)
+{
+    if (c->channels == 2 || c->channels > 3)
+        return fail(p, BAD_USAGE,
+                    "model.channels or data.channels is %" PRId64 "; images have 1 or 3",
+                    c->channels);
+    if ((c->height == 0) == (c->width == 0)) return DONE;
+    return fail(p, BAD_USAGE,
+                "the height of images is %" PRId64 ", their width %" PRId64
+                "; give both or neither",
+                c->height, c->width);
+}
+
 static int open_data(program *p, training *t)
 {
     enum { PLAIN_CACHE_MB = 64 }; /* holds the held-out images, not all */
     const bool augments = t->settings.data.flip || t->settings.data.crop_pad > 0;
     vq_data_config config = data_config(&t->settings, true);
     int64_t size[3];
+    TRY(check_sizes(p, &config));
     TRY(lib(p, vq_dataset_open(p->ctx, t->source.data, &config, &t->data)));
     vq_dataset_size(t->data, size);
     config.height = size[0];
@@ -79,6 +94,7 @@ static int divide(program *p, training *t)
 static int measure(program *p, training *t)
 {
     double mean;
+    say(p, "reading %" PRId64 " images", t->parts.n_train);
     TRY(lib(p, vq_dataset_moments(p->ctx, t->data, t->parts.train, (size_t)t->parts.n_train, &mean,
                                   &t->about.variance)));
     if (t->about.variance > 0) return DONE;
@@ -101,8 +117,8 @@ static int make_trainer(program *p, training *t)
     vq_model *init = NULL;
     int code;
     if (t->source.init[0]) TRY_TO(lib(p, vq_model_load(p->ctx, t->source.init, &init)));
-    TRY_TO(lib(p, vq_trainer_create(p->ctx, &t->settings.model, &t->settings.train, &t->about,
-                                    t->source.backend, init, &t->trainer)));
+    TRY_TO(lib_usage(p, vq_trainer_create(p->ctx, &t->settings.model, &t->settings.train, &t->about,
+                                          t->source.backend, init, &t->trainer)));
 done:
     vq_model_destroy(p->ctx, init);
     return code;

@@ -284,3 +284,36 @@ assert_same_run() {
     "$VQVAE" inspect run/state.safetensors --json | field vqvae.step > step
     [ "$(cat step)" -ge 1 ]
 }
+
+@test "a model that cannot be built is exit code 2" {
+    while IFS='|' read -r setting words; do
+        run "$VQVAE" train "$data" -o run --preset tiny --set "$setting" --quiet
+        echo "$setting: $status $output"
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"$words"* ]]
+        [ ! -e run ]
+    done <<'END'
+model.level.0.stride=3|stride is 3; it must be a power of two
+model.channels=4|images have 1 or 3
+model.channels=2|images have 1 or 3
+data.height=7|give both or neither
+END
+}
+
+@test "the loss of a validation is made as that of training" {
+    train "$data" -o run --preset tiny --steps 3 --set model.quantizer=gradient \
+        --set model.codebook=0.5 --set model.level.1.stride=2 --set model.level.1.width=16
+    tail -1 run/metrics.jsonl > line
+    # Two levels, each with weight 0.25 of the commitment term and 0.5 of the codebook's.
+    awk -v loss="$(field valid_loss < line)" -v nmse="$(field valid_nmse < line)" \
+        -v c="$(field valid_commitment < line)" 'BEGIN {
+            d = loss - nmse - 2 * (0.25 + 0.5) * c; exit !(c > 0 && d * d < 1e-12 * loss * loss) }'
+    awk -v loss="$(field loss < line)" -v nmse="$(field nmse < line)" \
+        -v c="$(field commitment < line)" 'BEGIN {
+            d = loss - nmse - 2 * (0.25 + 0.5) * c; exit !(d * d < 1e-8 * loss * loss) }'
+}
+
+@test "training says that it reads the images first" {
+    "$VQVAE" train "$data" -o run --preset tiny --steps 1 --threads 1 2> talk > out
+    [ "$(head -1 talk)" = "reading 9500 images" ]
+}
