@@ -14,14 +14,6 @@ static uint32_t mistaken(const double *embed, const double *z)
     return lowest(CODES, y);
 }
 
-/* argmin_j |z - E+_j|^2 */
-static uint32_t right(const double *inverse, const double *z)
-{
-    double distance[CODES];
-    for (int j = 0; j < CODES; j++) distance[j] = squared_distance(DIM, z, inverse + j * DIM);
-    return lowest(CODES, distance);
-}
-
 /* Over TABLES x VECTORS draws of numbers in [-shift, 1 - shift); -1 where E+ does not exist. */
 static int count_agreements(double shift)
 {
@@ -34,7 +26,7 @@ static int count_agreements(double shift)
         if (!pseudo_inverse(DIM, CODES, embed, inverse)) return -1;
         for (int v = 0; v < VECTORS; v++) {
             for (int d = 0; d < DIM; d++) z[d] = next_number(&state) - shift;
-            agree += mistaken(embed, z) == right(inverse, z);
+            agree += mistaken(embed, z) == nearest(CODES, DIM, z, inverse);
         }
     }
     return agree;

@@ -28,16 +28,14 @@ static int same_in_library(const reading *r)
 {
     float z_e[PLACES * DIM], embed[CODES * DIM];
     uint32_t codes[PLACES];
-    int same = 0;
     vq_context *ctx = open_library();
     to_floats(PLACES * DIM, r->z_e, z_e);
     to_floats(CODES * DIM, r->embed, embed);
     vq_codebook *book = make_codebook(ctx, CODES, DIM, 0, embed);
     check(ctx, vq_codebook_nearest(ctx, book, PLACES, z_e, codes, NULL));
-    for (int i = 0; i < PLACES; i++) same += codes[i] == r->q[i];
     vq_codebook_destroy(ctx, book);
     vq_context_destroy(ctx);
-    return same;
+    return count_same(PLACES, codes, r->q);
 }
 
 int main(void)

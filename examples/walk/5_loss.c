@@ -7,13 +7,6 @@ enum { N = 4, K = 3, DIM = 2, PLAIN = 0, CODEBOOK, COMMITMENT, TERMS };
 static const double z[N * DIM] = {0.1, 0.3, 0.9, 0.2, 0.4, 0.8, 0.7, 0.8};
 static const double table[K * DIM] = {0.0, 0.0, 1.0, 0.5, 0.5, 1.0};
 
-static uint32_t choose(const double *vector, const double *codes)
-{
-    double distance[K];
-    for (int k = 0; k < K; k++) distance[k] = squared_distance(DIM, vector, codes + k * DIM);
-    return lowest(K, distance);
-}
-
 /* Mean square of z - z_q; sg() looks at the numbers from before the nudge. */
 static double loss(int term, const double *nudged_z, const double *nudged_table)
 {
@@ -21,7 +14,7 @@ static double loss(int term, const double *nudged_z, const double *nudged_table)
     const double *to = term == COMMITMENT ? table : nudged_table;
     double sum = 0.0;
     for (int i = 0; i < N; i++) {
-        const uint32_t k = choose(nudged_z + i * DIM, nudged_table);
+        const uint32_t k = nearest(K, DIM, nudged_z + i * DIM, nudged_table);
         sum += squared_distance(DIM, from + i * DIM, to + k * DIM);
     }
     return sum / (N * DIM);
@@ -44,8 +37,9 @@ static void gradient(int term, bool of_table, double *to)
 /* Derivative of z_q along z, and of z + sg(z_q - z), for the first number. */
 static void straight_through(double slope[2])
 {
-    const double before = table[choose(z, table) * DIM], nudged[DIM] = {z[0] + 1e-5, z[1]};
-    const double after = table[choose(nudged, table) * DIM];
+    const double nudged[DIM] = {z[0] + 1e-5, z[1]};
+    const double before = table[nearest(K, DIM, z, table) * DIM];
+    const double after = table[nearest(K, DIM, nudged, table) * DIM];
     slope[0] = (after - before) / 1e-5;
     slope[1] = ((nudged[0] + (before - z[0])) - (z[0] + (before - z[0]))) / 1e-5;
 }
@@ -54,14 +48,12 @@ int main(void)
 {
     static const char *const names[TERMS] = {"|z - z_q|^2", "|sg(z) - z_q|^2", "|z - sg(z_q)|^2"};
     double d_z[N * DIM], d_table[K * DIM], slope[2];
-    const double zeros[N * DIM] = {0};
     printf("                   value   length of d/dz   length of d/dtable\n");
     for (int t = 0; t < TERMS; t++) {
         gradient(t, false, d_z);
         gradient(t, true, d_table);
         printf("%-16s  %.4f           %.4f               %.4f\n", names[t], loss(t, z, table),
-               sqrt(squared_distance(N * DIM, d_z, zeros)),
-               sqrt(squared_distance(K * DIM, d_table, zeros)));
+               sqrt(squared_length(N * DIM, d_z)), sqrt(squared_length(K * DIM, d_table)));
     }
     straight_through(slope);
     printf("derivative of z_q along z: %.1f; of z + sg(z_q - z): %.1f\n", slope[0], slope[1]);

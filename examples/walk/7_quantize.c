@@ -4,7 +4,7 @@
 
 enum { DIM = 4, N_EMBED = 16, N = 2048, STEPS = 20 };
 
-static const double decay = 0.99, eps = 1e-5, zeros[DIM] = {0};
+static const double decay = 0.99, eps = 1e-5;
 
 typedef struct quantizer {
     double embed[N_EMBED * DIM], embed_avg[N_EMBED * DIM], cluster_size[N_EMBED];
@@ -17,8 +17,8 @@ static void choose(const quantizer *q, const double *x, uint32_t *ind)
     turn(N_EMBED, DIM, q->embed, turned);
     multiply(N, DIM, N_EMBED, x, turned, dist);
     for (int i = 0; i < N * N_EMBED; i++)
-        dist[i] = squared_distance(DIM, x + i / N_EMBED * DIM, zeros) - 2.0 * dist[i] +
-                  squared_distance(DIM, q->embed + i % N_EMBED * DIM, zeros);
+        dist[i] = squared_length(DIM, x + i / N_EMBED * DIM) - 2.0 * dist[i] +
+                  squared_length(DIM, q->embed + i % N_EMBED * DIM);
     for (int i = 0; i < N; i++) ind[i] = lowest(N_EMBED, dist + i * N_EMBED);
 }
 
@@ -55,12 +55,6 @@ static double forward(quantizer *q, const double *x, double *quantize, uint32_t 
     return diff;
 }
 
-static void draw(uint32_t seed, size_t count, double *to) /* between -1 and 1 */
-{
-    fill(seed, count, to);
-    for (size_t i = 0; i < count; i++) to[i] = 2.0 * to[i] - 1.0;
-}
-
 int main(void)
 {
     static double x[N * DIM], quantize[N * DIM], theirs[N_EMBED * DIM], diff;
@@ -68,22 +62,20 @@ int main(void)
     static uint32_t ind[N], codes[N];
     quantizer q = {0};
     vq_context *ctx = open_library();
-    draw(17, N_EMBED * DIM, q.embed);
+    fill_signed(17, N_EMBED * DIM, q.embed);
     memcpy(q.embed_avg, q.embed, sizeof q.embed);
     to_floats(N_EMBED * DIM, q.embed, table);
     vq_codebook *book = make_codebook(ctx, N_EMBED, DIM, 1, table);
     printf("step    diff   library's   other codes   furthest number of the table\n");
     for (uint32_t step = 1; step <= STEPS; step++) {
-        int other = 0;
-        draw(1001 * step, N * DIM, x);
+        fill_signed(1001 * step, N * DIM, x);
         to_floats(N * DIM, x, input);
         const double own = forward(&q, x, quantize, ind);
         check(ctx, vq_codebook_step(ctx, book, N, input, NULL, codes, &diff));
         to_doubles(N_EMBED * DIM, vq_codebook_vectors(book), theirs);
-        for (int i = 0; i < N; i++) other += ind[i] != codes[i];
         if (step > 2 && step % 5) continue;
-        printf("%4u  %.4f      %.4f   %11d   %.3f\n", step, own, diff, other,
-               furthest(N_EMBED * DIM, q.embed, theirs));
+        printf("%4u  %.4f      %.4f   %11d   %.3f\n", step, own, diff,
+               N - count_same(N, ind, codes), furthest(N_EMBED * DIM, q.embed, theirs));
     }
     vq_codebook_destroy(ctx, book);
     vq_context_destroy(ctx);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Step 8: encoder, quantiser and decoder, trained; and the codes of one image.
  * 8_whole DATASET [STEPS [PICTURE.png]], such as 8_whole fashion-mnist:train */
+#include "picture.h"
 #include "walk.h"
 
-enum { BATCH = 32, CODES = 16, SIDE = 28, GRID = SIDE / 2, PIXELS = SIDE * SIDE };
+enum { BATCH = 32 };
 
 static vq_trainer *make_trainer(vq_context *ctx, int64_t images)
 {
@@ -45,29 +46,6 @@ static vq_model *train(vq_context *ctx, const vq_dataset *set, int64_t steps)
     return model;
 }
 
-/* The image, its codes as shades, and what the codes decode to, side by side. */
-static void save(vq_context *ctx, const char *path, const uint8_t *image, const uint32_t *codes,
-                 const uint8_t *decoded)
-{
-    uint8_t pixels[PIXELS * 3];
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++) {
-            uint8_t *row = pixels + y * SIDE * 3 + x;
-            row[0] = image[y * SIDE + x];
-            row[SIDE] = (uint8_t)(codes[y / 2 * GRID + x / 2] * 255 / (CODES - 1));
-            row[2 * SIDE] = decoded[y * SIDE + x];
-        }
-    const vq_image picture = {.height = SIDE, .width = 3 * SIDE, .channels = 1, .pixels = pixels};
-    check(ctx, vq_image_save(ctx, path, &picture));
-}
-
-static uint32_t most_frequent(const uint32_t *codes)
-{
-    double counts[CODES] = {0}; /* less than 0, so that the lowest is the most */
-    for (int i = 0; i < GRID * GRID; i++) counts[codes[i]] -= 1.0;
-    return lowest(CODES, counts);
-}
-
 int main(int argc, char **argv)
 {
     vq_context *ctx = open_library();
@@ -87,11 +65,8 @@ int main(int argc, char **argv)
     check(ctx, vq_dataset_get(ctx, set, 0, (vq_data_key){0}, image));
     check(ctx, vq_session_encode(session, 1, image, codes));
     check(ctx, vq_session_decode(session, 1, codes, decoded));
-    const uint32_t ground = most_frequent(codes);
-    for (int i = 0; i < GRID * GRID; i++)
-        printf(" %c%s", codes[i] == ground ? '.' : 'a' + (char)codes[i],
-               i % GRID == GRID - 1 ? "\n" : "");
-    if (argc > 3) save(ctx, argv[3], image, codes, decoded);
+    print_letters(codes);
+    if (argc > 3) save_beside(ctx, argv[3], image, codes, decoded);
     vq_session_destroy(session);
     vq_model_destroy(ctx, model);
     vq_dataset_close(ctx, set);

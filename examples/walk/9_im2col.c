@@ -24,13 +24,6 @@ static void col2im(const double *columns, double *image)
     for (int i = 0; i < PLACES * TAPS; i++) image[read_by(i / TAPS, i % TAPS)] += columns[i];
 }
 
-static void print(const char *title, int rows, int columns, const double *numbers)
-{
-    printf("%s\n", title);
-    for (int i = 0; i < rows * columns; i++)
-        printf("%4.0f%s", numbers[i], i % columns == columns - 1 ? "\n" : "");
-}
-
 typedef struct numbers {
     double x[SIDE * SIDE], kernel[TAPS], dy[PLACES];                  /* given */
     double columns[PLACES * TAPS], y[PLACES];                         /* forward */
@@ -72,13 +65,13 @@ int main(void)
     numbers n = {.kernel = {1, 0, -1, 2, 0, -2, 1, 0, -1}, .dy = {1, 0, 0, 2}};
     for (int i = 0; i < SIDE * SIDE; i++) n.x[i] = i * i % 10;
     convolve(&n);
-    print("image 4x4", SIDE, SIDE, n.x);
-    print("kernel 3x3", KERNEL, KERNEL, n.kernel);
-    print("im2col: 4 places x 9 taps", PLACES, TAPS, n.columns);
-    print("columns . kernel, as 2x2", OUT, OUT, n.y);
-    print("a gradient that arrives, 2x2", OUT, OUT, n.dy);
-    print("col2im of it times the kernel: gradient of the image", SIDE, SIDE, n.dx);
-    print("it times the columns: gradient of the kernel", KERNEL, KERNEL, n.d_kernel);
+    print_matrix("image 4x4", SIDE, SIDE, n.x);
+    print_matrix("kernel 3x3", KERNEL, KERNEL, n.kernel);
+    print_matrix("im2col: 4 places x 9 taps", PLACES, TAPS, n.columns);
+    print_matrix("columns . kernel, as 2x2", OUT, OUT, n.y);
+    print_matrix("a gradient that arrives, 2x2", OUT, OUT, n.dy);
+    print_matrix("col2im of it times the kernel: gradient of the image", SIDE, SIDE, n.dx);
+    print_matrix("it times the columns: gradient of the kernel", KERNEL, KERNEL, n.d_kernel);
     printf("furthest from the library's convolution: %.2f\n", from_library(&n));
     return 0;
 }

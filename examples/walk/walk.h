@@ -63,6 +63,12 @@ static inline void fill(uint32_t seed, size_t count, double *to)
     for (size_t i = 0; i < count; i++) to[i] = next_number(&seed);
 }
 
+/* The same between -1 and 1. */
+static inline void fill_signed(uint32_t seed, size_t count, double *to)
+{
+    for (size_t i = 0; i < count; i++) to[i] = 2.0 * next_number(&seed) - 1.0;
+}
+
 /* c = a b, where a has m x k numbers and b has k x n. */
 static inline void multiply(size_t m, size_t k, size_t n, const double *a, const double *b,
                             double *c)
@@ -97,6 +103,13 @@ static inline double squared_distance(size_t n, const double *a, const double *b
     return sum;
 }
 
+static inline double squared_length(size_t n, const double *a)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += a[i] * a[i];
+    return sum;
+}
+
 /* Largest difference between two arrays. */
 static inline double furthest(size_t n, const double *a, const double *b)
 {
@@ -112,6 +125,32 @@ static inline uint32_t lowest(size_t n, const double *numbers)
     for (uint32_t i = 1; i < n; i++)
         if (numbers[i] < numbers[best]) best = i;
     return best;
+}
+
+/* argmin_j |z - e_j|, where `codes` has n rows of dim numbers. */
+static inline uint32_t nearest(size_t n, size_t dim, const double *z, const double *codes)
+{
+    uint32_t best = 0;
+    for (uint32_t j = 1; j < n; j++)
+        if (squared_distance(dim, z, codes + j * dim) <
+            squared_distance(dim, z, codes + best * dim))
+            best = j;
+    return best;
+}
+
+/* How many of n codes are the same in both arrays. */
+static inline int count_same(size_t n, const uint32_t *a, const uint32_t *b)
+{
+    int same = 0;
+    for (size_t i = 0; i < n; i++) same += a[i] == b[i];
+    return same;
+}
+
+static inline void print_matrix(const char *title, int rows, int columns, const double *numbers)
+{
+    printf("%s\n", title);
+    for (int i = 0; i < rows * columns; i++)
+        printf("%4.0f%s", numbers[i], i % columns == columns - 1 ? "\n" : "");
 }
 
 /* Prints codes as a grid. */

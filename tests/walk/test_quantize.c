@@ -18,10 +18,10 @@ static void test_program(void **state)
     golden file;
     (void)state;
     walk_open(&file, "walk_quantize");
-    draw(17, N_EMBED * DIM, q.embed);
+    fill_signed(17, N_EMBED * DIM, q.embed);
     memcpy(q.embed_avg, q.embed, sizeof q.embed);
     for (uint32_t step = 0; step < STEPS; step++) {
-        draw(1001 * (step + 1), N * DIM, x);
+        fill_signed(1001 * (step + 1), N * DIM, x);
         const double diff = forward(&q, x, quantize, ind);
         walk_compare(&file, "diff", step, 1, &diff);
         walk_compare_codes(&file, "ind", step * SHOWN, SHOWN, ind);
@@ -39,12 +39,12 @@ static void test_library(void **state)
     (void)state;
     walk_open(&file, "walk_quantize");
     file.atol = 1e-4;
-    draw(17, N_EMBED * DIM, x);
+    fill_signed(17, N_EMBED * DIM, x);
     to_floats(N_EMBED * DIM, x, vectors);
     vq_codebook *book = make_codebook(file.ctx, N_EMBED, DIM, 1, vectors);
     for (uint32_t step = 0; step < STEPS; step++) {
         float q[N * DIM];
-        draw(1001 * (step + 1), N * DIM, x);
+        fill_signed(1001 * (step + 1), N * DIM, x);
         to_floats(N * DIM, x, input);
         must(file.ctx, vq_codebook_step(file.ctx, book, N, input, q, ind, &diff));
         walk_compare(&file, "diff", step, 1, &diff);
