@@ -27,7 +27,7 @@ typedef struct vq_level_config {
 } vq_level_config;
 
 /** Everything that decides the graph. Defaults, ranges and meanings of all fields:
- *  vq_model_settings_visit(), `vqvae presets`, docs/settings.md. */
+ *  vq_model_settings_visit(), `vqvae presets --settings`. */
 typedef struct vq_model_config {
     int64_t height, width, channels; /**< of the images trained on; 0: taken from the data */
     int quantizer;                   /**< 0 ema, 1 gradient */

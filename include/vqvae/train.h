@@ -83,7 +83,8 @@ typedef struct vq_step_metrics {
 } vq_step_metrics;
 
 /**
- * One step: forward, backward, reduce, update. Allocates nothing from the second step on.
+ * One step: forward, backward, reduce, update. This library allocates nothing from the second
+ * step on; oneDNN makes small maps of arguments at every call.
  * @param pixels  batch,H,W,C bytes, in the order vq_trainer_order() gives
  * @return VQ_OK; VQ_E_NUMERIC (loss or gradient not finite: the sentence names step and tensor;
  *         nothing was updated)

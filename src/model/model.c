@@ -10,8 +10,9 @@
 
 enum { PATH_SIZE = 4096 };
 
-static vq_status allocate(vq_context *ctx, const vq_model_config *config, double variance,
-                          vq_model **out)
+/* A model that has a graph, but no numbers yet. */
+static vq_status outline(vq_context *ctx, const vq_model_config *config, double variance,
+                         vq_model **out)
 {
     vq_model *model = NULL;
     vq_status status = VQ_OK;
@@ -20,12 +21,16 @@ static vq_status allocate(vq_context *ctx, const vq_model_config *config, double
     model->config = *config;
     model->variance = variance;
     VQ_TRY_TO(vq_model_build(ctx, config, variance, &model->graph));
-    VQ_TRY_TO(VQ_NEW(ctx, model->graph->trained_count, &model->trained));
-    VQ_TRY_TO(VQ_NEW(ctx, model->graph->state_count, &model->state));
 done:
     if (status == VQ_OK) *out = model;
     else vq_model_destroy(ctx, model);
     return status;
+}
+
+static vq_status allocate_numbers(vq_context *ctx, vq_model *model)
+{
+    VQ_TRY(VQ_NEW(ctx, model->graph->trained_count, &model->trained));
+    return VQ_NEW(ctx, model->graph->state_count, &model->state);
 }
 
 static uint64_t hash_numbers(vq_dtype dtype, size_t count, void *data)
@@ -46,8 +51,14 @@ static void set_hash(vq_model *model)
 vq_status vq_model_create(vq_context *ctx, const vq_model_config *config, double variance,
                           const float *trained, const float *state, vq_model **out)
 {
-    VQ_TRY(allocate(ctx, config, variance, out));
+    VQ_TRY(outline(ctx, config, variance, out));
     vq_model *model = *out;
+    const vq_status status = allocate_numbers(ctx, model);
+    if (status != VQ_OK) {
+        vq_model_destroy(ctx, model);
+        *out = NULL;
+        return status;
+    }
     memcpy(model->trained, trained, model->graph->trained_count * sizeof(float));
     memcpy(model->state, state, model->graph->state_count * sizeof(float));
     set_hash(model);
@@ -63,20 +74,6 @@ void vq_model_destroy(vq_context *ctx, vq_model *model)
     vq_release(ctx, model);
 }
 
-/* Tensors that the configuration does not know mean that the file is not what it says. */
-static vq_status refuse_strangers(vq_context *ctx, const char *where, const vq_graph *graph,
-                                  const vq_archive *archive)
-{
-    for (size_t i = 0; i < archive->n_arrays; i++) {
-        bool known = false;
-        for (int p = 0; p < graph->n_params; p++)
-            known |= strcmp(graph->params[p].name, archive->arrays[i].name) == 0;
-        VQ_CHECK(ctx, known, VQ_E_SHAPE, "%s has a tensor %s that its configuration does not know",
-                 where, archive->arrays[i].name);
-    }
-    return VQ_OK;
-}
-
 static vq_status from_archive(vq_context *ctx, const char *where, const vq_archive *archive,
                               vq_model **out)
 {
@@ -85,8 +82,9 @@ static vq_status from_archive(vq_context *ctx, const char *where, const vq_archi
     vq_status status = VQ_OK;
     double variance;
     VQ_TRY(vq_weights_identify(ctx, where, archive, &config, &variance));
-    VQ_TRY(allocate(ctx, &config, variance, &model));
-    VQ_TRY_TO(refuse_strangers(ctx, where, model->graph, archive));
+    VQ_TRY(outline(ctx, &config, variance, &model));
+    VQ_TRY_TO(vq_weights_check(ctx, where, model->graph, archive));
+    VQ_TRY_TO(allocate_numbers(ctx, model));
     VQ_TRY_TO(
         vq_weights_unpack(ctx, where, model->graph, VQ_PARAM_TRAINED, "", archive, model->trained));
     VQ_TRY_TO(

@@ -45,10 +45,13 @@ static void shape_text(const vq_shape *shape, char *to, size_t size)
     }
 }
 
-static vq_status unpack_one(vq_context *ctx, const char *where, const vq_param *param,
-                            const char *name, const vq_array *array, float *to)
+/* The array of a parameter in the archive, of the right type and shape. */
+static vq_status find_array(vq_context *ctx, const char *where, const vq_param *param,
+                            const char *prefix, const vq_archive *archive, const vq_array **out)
 {
-    char met[64], wanted[64];
+    char name[3 * VQ_NAME_SIZE], met[64], wanted[64];
+    (void)snprintf(name, sizeof name, "%s%s", prefix, param->name);
+    const vq_array *array = vq_archive_find(archive, name);
     VQ_CHECK(ctx, array, VQ_E_SHAPE, "%s has no tensor %s, which its configuration asks for", where,
              name);
     shape_text(&array->shape, met, sizeof met);
@@ -56,10 +59,23 @@ static vq_status unpack_one(vq_context *ctx, const char *where, const vq_param *
     VQ_CHECK(ctx, array->dtype == VQ_F32 && same_shape(&array->shape, &param->shape), VQ_E_SHAPE,
              "%s: tensor %s is %s %s; the configuration asks for f32 %s", where, name,
              vq_dtype_name(array->dtype), met, wanted);
-    memcpy(to, array->data, param->count * sizeof *to);
-    for (size_t i = 0; i < param->count; i++)
-        VQ_CHECK(ctx, isfinite(to[i]), VQ_E_NUMERIC, "%s: number %zu of tensor %s is not finite",
-                 where, i, name);
+    *out = array;
+    return VQ_OK;
+}
+
+vq_status vq_weights_check(vq_context *ctx, const char *where, const vq_graph *graph,
+                           const vq_archive *archive)
+{
+    const vq_array *array;
+    for (int p = 0; p < graph->n_params; p++)
+        VQ_TRY(find_array(ctx, where, &graph->params[p], "", archive, &array));
+    for (size_t i = 0; i < archive->n_arrays; i++) {
+        bool known = false;
+        for (int p = 0; p < graph->n_params; p++)
+            known |= strcmp(graph->params[p].name, archive->arrays[i].name) == 0;
+        VQ_CHECK(ctx, known, VQ_E_SHAPE, "%s has a tensor %s that its configuration does not know",
+                 where, archive->arrays[i].name);
+    }
     return VQ_OK;
 }
 
@@ -69,11 +85,14 @@ vq_status vq_weights_unpack(vq_context *ctx, const char *where, const vq_graph *
 {
     for (int p = 0; p < graph->n_params; p++) {
         const vq_param *param = &graph->params[p];
-        char name[3 * VQ_NAME_SIZE];
+        const vq_array *array;
         if (param->kind != kind) continue;
-        (void)snprintf(name, sizeof name, "%s%s", prefix, param->name);
-        VQ_TRY(unpack_one(ctx, where, param, name, vq_archive_find(archive, name),
-                          numbers + param->at));
+        VQ_TRY(find_array(ctx, where, param, prefix, archive, &array));
+        float *to = numbers + param->at;
+        memcpy(to, array->data, param->count * sizeof *to);
+        for (size_t i = 0; i < param->count; i++)
+            VQ_CHECK(ctx, isfinite(to[i]), VQ_E_NUMERIC,
+                     "%s: number %zu of tensor %s is not finite", where, i, array->name);
     }
     return VQ_OK;
 }

@@ -28,6 +28,10 @@ VQ_MUST_USE vq_status vq_weights_pack(const vq_graph *graph, vq_param_kind kind,
 VQ_MUST_USE vq_status vq_weights_unpack(vq_context *ctx, const char *where, const vq_graph *graph,
                                         vq_param_kind kind, const char *prefix,
                                         const vq_archive *archive, float *numbers);
+/** Compares names, types and shapes of a model's file with what the graph asks for, both ways,
+ *  before anything is allocated for its numbers. */
+VQ_MUST_USE vq_status vq_weights_check(vq_context *ctx, const char *where, const vq_graph *graph,
+                                       const vq_archive *archive);
 /** Adds what every file with weights says of itself: version, configuration, variance, hashes of
  *  the arrays already in the pack. */
 VQ_MUST_USE vq_status vq_weights_describe(const vq_model_config *config, double variance,

@@ -32,6 +32,19 @@ static const vq_impl *choose(const vq_plan *plan, const vq_node *node, const vq_
     return node->op->portable_f32;
 }
 
+/* Numbers of an edge are counted in 32 bits by some implementations. */
+static vq_status check_count(vq_context *ctx, const char *name, const vq_desc *desc)
+{
+    size_t count = 1;
+    bool fits = true;
+    for (int i = 0; i < desc->shape.rank; i++)
+        fits = fits && vq_mul_size(count, (size_t)desc->shape.dim[i], &count) && count <= INT32_MAX;
+    VQ_CHECK(ctx, fits, VQ_E_SHAPE,
+             "%s would have more than %ld numbers: take smaller batches or images", name,
+             (long)INT32_MAX);
+    return VQ_OK;
+}
+
 static vq_status add_step(vq_plan *plan, const vq_node *node)
 {
     vq_context *ctx = plan->ctx;
@@ -44,6 +57,7 @@ static vq_status add_step(vq_plan *plan, const vq_node *node)
         in[i] = edge->desc;
     }
     VQ_TRY(node->op->infer(ctx, node, in, out));
+    for (int o = 0; o < node->n_out; o++) VQ_TRY(check_count(ctx, node->name, &out[o]));
     vq_planned *step = &plan->steps[plan->n_steps];
     *step = (vq_planned){.n_in = node->n_in, .n_out = node->n_out};
     step->run = (vq_step){.ctx = ctx,
@@ -74,6 +88,7 @@ static vq_status mark_ends(vq_plan *plan, const vq_plan_config *config)
         VQ_CHECK(plan->ctx, feed->value >= 0 && feed->value < n, VQ_E_ARG,
                  "feed %d is no edge of the graph", i);
         vq_edge *edge = &plan->edges[feed->value];
+        VQ_TRY(check_count(plan->ctx, plan->graph->value_names[feed->value], &feed->desc));
         edge->fed = true;
         edge->desc = feed->desc;
         edge->keep_gradient = feed->wants_gradient;

@@ -54,6 +54,7 @@ static vq_status pack_texts(const vq_trainer *t, const char *progress, vq_pack *
                                   (json_int_t)t->data.height, "width", (json_int_t)t->data.width)));
     VQ_TRY(vq_pack_json(pack, "vqvae.machine", machine_of(t)));
     VQ_TRY(vq_pack_text(pack, "vqvae.progress", progress ? progress : "{}"));
+    VQ_TRY(vq_pack_text(pack, "vqvae.started", t->started ? "1" : "0"));
     char step[24];
     (void)snprintf(step, sizeof step, "%" PRId64, t->step);
     return vq_pack_text(pack, "vqvae.step", step);
@@ -170,6 +171,8 @@ static vq_status from_archive(vq_context *ctx, const char *path, const vq_archiv
     VQ_TRY(read_numbers(t, path, archive));
     VQ_TRY(need_text(ctx, path, archive, "vqvae.step", &text));
     VQ_TRY(read_step(ctx, path, text, &t->step));
+    VQ_TRY(need_text(ctx, path, archive, "vqvae.started", &text));
+    t->started = strcmp(text, "1") == 0;
     VQ_TRY(need_text(ctx, path, archive, "vqvae.progress", &text));
     vq_release(ctx, t->progress);
     t->progress = NULL;

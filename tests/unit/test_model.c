@@ -267,6 +267,24 @@ static void damaged_models_are_refused(void **state)
     vq_context_destroy(ctx);
 }
 
+/* Sizes that no memory holds are refused before any backend counts them. */
+static void absurd_sizes_are_refused(void **state)
+{
+    (void)state;
+    vq_context *ctx = fixture_context();
+    vq_trainer *trainer = make_trainer(ctx, two_levels, "auto");
+    vq_model *model;
+    vq_session *session = NULL;
+    ok(ctx, vq_trainer_model(trainer, &model));
+    const vq_session_config config = {.batch = 65536, .height = 65536, .width = 65536};
+    assert_int_equal(vq_session_create(ctx, model, &config, &session), VQ_E_SHAPE);
+    fixture_error_names(ctx, "smaller batches or images");
+    assert_null(session);
+    vq_model_destroy(ctx, model);
+    vq_trainer_destroy(trainer);
+    vq_context_destroy(ctx);
+}
+
 static void perplexity_by_hand(void **state)
 {
     (void)state;
@@ -289,6 +307,7 @@ int main(void)
         cmocka_unit_test(grids_of_two_levels),
         cmocka_unit_test(tensor_names_are_frozen),
         cmocka_unit_test(damaged_models_are_refused),
+        cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(perplexity_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,36 @@ static void resumed_bits(void **state)
     vq_context_destroy(ctx);
 }
 
+/* Codes that came with a model are not drawn anew when its training resumes before step 1. */
+static void given_codebooks_stay(void **state)
+{
+    (void)state;
+    vq_context *ctx = fixture_context();
+    fixture_folder folder;
+    fixture_folder_make(&folder);
+    vq_model_config model;
+    vq_train_config train;
+    vq_trainer *first, *given, *resumed;
+    vq_model *init;
+    configure(ctx, &model, &train);
+    ok(ctx, vq_trainer_create(ctx, &model, &train, &data, NULL, NULL, &first));
+    step(ctx, first);
+    ok(ctx, vq_trainer_model(first, &init));
+    ok(ctx, vq_trainer_create(ctx, &model, &train, &data, NULL, init, &given));
+    const char *path = fixture_path(&folder, "state.safetensors");
+    ok(ctx, vq_trainer_save(given, path, NULL));
+    ok(ctx, vq_trainer_resume(ctx, path, 0, &data, &resumed));
+    step(ctx, given);
+    step(ctx, resumed);
+    assert_true(hash_of(ctx, given) == hash_of(ctx, resumed));
+    vq_trainer_destroy(first);
+    vq_trainer_destroy(given);
+    vq_trainer_destroy(resumed);
+    vq_model_destroy(ctx, init);
+    fixture_folder_remove(&folder);
+    vq_context_destroy(ctx);
+}
+
 static void other_data_is_refused(void **state)
 {
     (void)state;
@@ -272,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumed_bits),
+        cmocka_unit_test(given_codebooks_stay),
         cmocka_unit_test(other_data_is_refused),
         cmocka_unit_test(longer_trainings_keep_their_schedule),
         cmocka_unit_test(epochs_are_permutations),
