@@ -39,23 +39,11 @@ static void convolve(numbers *n)
     multiply(1, PLACES, TAPS, n->dy, n->columns, n->d_kernel);
 }
 
-/* The same by the library; the largest difference of any number. */
+/* The largest difference of any number from what the library computes. */
 static double from_library(const numbers *n)
 {
-    float x[SIDE * SIDE], kernel[TAPS], dy[PLACES], y[PLACES], dx[SIDE * SIDE], d_kernel[TAPS];
-    numbers own = *n;
-    const vq_conv_config config = {.in = 1, .out = 1, .kernel = {3, 3}, .stride = {1, 1}};
-    const int64_t size[3] = {1, SIDE, SIDE};
-    const vq_conv_arrays arrays = {x, kernel, .y = y, .dy = dy, .dx = dx, .dweight = d_kernel};
-    vq_context *ctx = open_library();
-    to_floats(SIDE * SIDE, n->x, x);
-    to_floats(TAPS, n->kernel, kernel);
-    to_floats(PLACES, n->dy, dy);
-    check(ctx, vq_conv_run(ctx, &config, size, &arrays));
-    to_doubles(PLACES, y, own.y);
-    to_doubles(SIDE * SIDE, dx, own.dx);
-    to_doubles(TAPS, d_kernel, own.d_kernel);
-    vq_context_destroy(ctx);
+    numbers own;
+    convolve_by_library(SIDE, KERNEL, n->x, n->kernel, n->dy, own.y, own.dx, own.d_kernel);
     return fmax(furthest(PLACES, n->y, own.y), fmax(furthest(SIDE * SIDE, n->dx, own.dx),
                                                     furthest(TAPS, n->d_kernel, own.d_kernel)));
 }

@@ -51,6 +51,31 @@ static inline vq_codebook *make_codebook(vq_context *ctx, int64_t codes, int64_t
     return book;
 }
 
+/* The library's convolution of one square image of at most 8 x 8 numbers by a square kernel, and
+ * both gradients for the gradient dy that arrives. */
+static inline void convolve_by_library(int64_t side, int64_t kernel_side, const double *image,
+                                       const double *kernel, const double *dy, double *y,
+                                       double *d_image, double *d_kernel)
+{
+    float in[3][64], out[3][64];
+    const vq_conv_config config = {
+        .in = 1, .out = 1, .kernel = {kernel_side, kernel_side}, .stride = {1, 1}};
+    const vq_conv_arrays arrays = {in[0],       in[1],        .dy = in[2],
+                                   .y = out[0], .dx = out[1], .dweight = out[2]};
+    const int64_t size[3] = {1, side, side}, rest = side - kernel_side + 1;
+    const size_t pixels = (size_t)(side * side), taps = (size_t)(kernel_side * kernel_side);
+    const size_t places = (size_t)(rest * rest);
+    vq_context *ctx = open_library();
+    to_floats(pixels, image, in[0]);
+    to_floats(taps, kernel, in[1]);
+    to_floats(places, dy, in[2]);
+    check(ctx, vq_conv_run(ctx, &config, size, &arrays));
+    to_doubles(places, out[0], y);
+    to_doubles(pixels, out[1], d_image);
+    to_doubles(taps, out[2], d_kernel);
+    vq_context_destroy(ctx);
+}
+
 /* The next of a sequence of numbers in [0, 1), the same on every machine. */
 static inline double next_number(uint32_t *state)
 {
