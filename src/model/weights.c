@@ -11,6 +11,7 @@
 #include <vqvae/version.h>
 
 #include "tensor/hash.h"
+#include "tensor/shape.h"
 
 enum { HASH_TEXT = 17 };
 
@@ -34,17 +35,6 @@ static bool same_shape(const vq_shape *a, const vq_shape *b)
     return true;
 }
 
-static void shape_text(const vq_shape *shape, char *to, size_t size)
-{
-    size_t used = 0;
-    to[0] = '\0';
-    for (int i = 0; i < shape->rank && used < size; i++) {
-        const int more =
-            snprintf(to + used, size - used, i ? "x%" PRId64 : "%" PRId64, shape->dim[i]);
-        if (more > 0) used += (size_t)more;
-    }
-}
-
 /* The array of a parameter in the archive, of the right type and shape. */
 static vq_status find_array(vq_context *ctx, const char *where, const vq_param *param,
                             const char *prefix, const vq_archive *archive, const vq_array **out)
@@ -54,8 +44,8 @@ static vq_status find_array(vq_context *ctx, const char *where, const vq_param *
     const vq_array *array = vq_archive_find(archive, name);
     VQ_CHECK(ctx, array, VQ_E_SHAPE, "%s has no tensor %s, which its configuration asks for", where,
              name);
-    shape_text(&array->shape, met, sizeof met);
-    shape_text(&param->shape, wanted, sizeof wanted);
+    vq_shape_text(&array->shape, met, sizeof met);
+    vq_shape_text(&param->shape, wanted, sizeof wanted);
     VQ_CHECK(ctx, array->dtype == VQ_F32 && same_shape(&array->shape, &param->shape), VQ_E_SHAPE,
              "%s: tensor %s is %s %s; the configuration asks for f32 %s", where, name,
              vq_dtype_name(array->dtype), met, wanted);

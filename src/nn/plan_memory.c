@@ -8,10 +8,10 @@
 
 #include "nn/plan_parts.h"
 
+/* Cannot overflow: vq_plan_shapes() refuses larger edges. */
 static size_t desc_bytes(const vq_desc *desc)
 {
-    const size_t bytes = vq_shape_count(&desc->shape) * vq_dtype_size(desc->dtype);
-    return (bytes + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT;
+    return vq_shape_count(&desc->shape) * vq_dtype_size(desc->dtype);
 }
 
 static int new_storage(vq_plan *plan, size_t size, int from, int to)
@@ -123,6 +123,24 @@ static void place_saved(vq_plan *plan)
     }
 }
 
+/* Rounds every storage up to the alignment. Where the sum of all fits, so does any place. */
+static vq_status check_sum(vq_plan *plan)
+{
+    size_t sum = plan->scratch_size;
+    bool fits = true;
+    for (int i = 0; i < plan->n_storages; i++) {
+        size_t *size = &plan->storages[i].size;
+        fits = fits && vq_add_size(*size, VQ_ALIGNMENT - 1, size);
+        *size = *size / VQ_ALIGNMENT * VQ_ALIGNMENT;
+        fits = fits && vq_add_size(sum, *size, &sum);
+    }
+    VQ_CHECK(plan->ctx, fits, VQ_E_NOMEM,
+             "the edges of %d steps need more bytes than can be counted: take smaller batches or "
+             "images",
+             plan->n_steps);
+    return VQ_OK;
+}
+
 static int larger_first(const void *a, const void *b)
 {
     const vq_storage *x = *(const vq_storage *const *)a, *y = *(const vq_storage *const *)b;
@@ -138,7 +156,6 @@ static void assign_offsets(vq_plan *plan, vq_storage **order)
     qsort(order, (size_t)plan->n_storages, sizeof(vq_storage *), larger_first);
     for (int i = 0; i < plan->n_storages; i++) {
         vq_storage *mine = order[i];
-        mine->size = (mine->size + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT;
         for (bool moved = true; moved;) {
             moved = false;
             for (int j = 0; j < i; j++) {
@@ -187,10 +204,11 @@ vq_status vq_plan_memory(vq_plan *plan)
     vq_storage **order = NULL;
     VQ_TRY(VQ_NEW(ctx, most, &plan->storages));
     VQ_TRY(VQ_NEW(ctx, plan->n_steps + 1, &plan->saved));
-    VQ_TRY(VQ_NEW(ctx, most, &order));
     place_data(plan);
     place_gradients(plan);
     place_saved(plan);
+    VQ_TRY(check_sum(plan));
+    VQ_TRY(VQ_NEW(ctx, most, &order));
     assign_offsets(plan, order);
     vq_release(ctx, order);
     VQ_TRY(plan->backend->allocate(ctx, plan->buffer_size + plan->scratch_size, &plan->buffer));

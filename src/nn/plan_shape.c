@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/plan_shape.c -- which nodes run, and the shape of every edge. */
 #include "nn/plan_parts.h"
+#include "tensor/shape.h"
 
 /* Marks the nodes that the wanted edges, and in training the terms, need. */
 static void mark_needed(const vq_plan *plan, bool *needed)
@@ -32,15 +33,17 @@ static const vq_impl *choose(const vq_plan *plan, const vq_node *node, const vq_
     return node->op->portable_f32;
 }
 
-/* Numbers of an edge are counted in 32 bits by some implementations. */
-static vq_status check_count(vq_context *ctx, const char *name, const vq_desc *desc)
+/* Some implementations count the numbers of an edge in 32 bits. */
+static vq_status check_size(vq_context *ctx, const char *name, const vq_desc *desc)
 {
-    size_t count = 1;
-    bool fits = true;
-    for (int i = 0; i < desc->shape.rank; i++)
-        fits = fits && vq_mul_size(count, (size_t)desc->shape.dim[i], &count) && count <= INT32_MAX;
+    char shape[128];
+    size_t bytes;
+    const bool fits = vq_shape_bytes(&desc->shape, desc->dtype, &bytes) &&
+                      bytes / vq_dtype_size(desc->dtype) <= INT32_MAX &&
+                      bytes <= SIZE_MAX - VQ_ALIGNMENT;
+    vq_shape_text(&desc->shape, shape, sizeof shape);
     VQ_CHECK(ctx, fits, VQ_E_SHAPE,
-             "%s would have more than %ld numbers: take smaller batches or images", name,
+             "%s would be %s, more than %ld numbers: take smaller batches or images", name, shape,
              (long)INT32_MAX);
     return VQ_OK;
 }
@@ -57,7 +60,7 @@ static vq_status add_step(vq_plan *plan, const vq_node *node)
         in[i] = edge->desc;
     }
     VQ_TRY(node->op->infer(ctx, node, in, out));
-    for (int o = 0; o < node->n_out; o++) VQ_TRY(check_count(ctx, node->name, &out[o]));
+    for (int o = 0; o < node->n_out; o++) VQ_TRY(check_size(ctx, node->name, &out[o]));
     vq_planned *step = &plan->steps[plan->n_steps];
     *step = (vq_planned){.n_in = node->n_in, .n_out = node->n_out};
     step->run = (vq_step){.ctx = ctx,
@@ -88,7 +91,7 @@ static vq_status mark_ends(vq_plan *plan, const vq_plan_config *config)
         VQ_CHECK(plan->ctx, feed->value >= 0 && feed->value < n, VQ_E_ARG,
                  "feed %d is no edge of the graph", i);
         vq_edge *edge = &plan->edges[feed->value];
-        VQ_TRY(check_count(plan->ctx, plan->graph->value_names[feed->value], &feed->desc));
+        VQ_TRY(check_size(plan->ctx, plan->graph->value_names[feed->value], &feed->desc));
         edge->fed = true;
         edge->desc = feed->desc;
         edge->keep_gradient = feed->wants_gradient;

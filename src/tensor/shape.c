@@ -2,6 +2,8 @@
  * tensor/shape.c -- element types and shapes. */
 #include "tensor/shape.h"
 #include "base/context.h"
+#include <inttypes.h>
+#include <stdio.h>
 
 static const struct {
     const char *name;
@@ -44,4 +46,15 @@ bool vq_shape_bytes(const vq_shape *shape, vq_dtype dtype, size_t *bytes)
         if (!vq_mul_size(*bytes, (size_t)shape->dim[i], bytes)) return false;
     }
     return true;
+}
+
+void vq_shape_text(const vq_shape *shape, char *to, size_t size)
+{
+    size_t used = 0;
+    to[0] = '\0';
+    for (int i = 0; i < shape->rank && used < size; i++) {
+        const int more =
+            snprintf(to + used, size - used, i ? "x%" PRId64 : "%" PRId64, shape->dim[i]);
+        if (more > 0) used += (size_t)more;
+    }
 }

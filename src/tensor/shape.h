@@ -15,5 +15,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 /** Bytes of all elements; false where rank, an extent or the product is out of range. */
 bool vq_shape_bytes(const vq_shape *shape, vq_dtype dtype, size_t *bytes);
+/** Writes the extents as "2x16x16x3", cut to `size`; "" for a scalar. */
+void vq_shape_text(const vq_shape *shape, char *to, size_t size);
 
 #endif
