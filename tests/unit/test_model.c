@@ -285,6 +285,42 @@ static void absurd_sizes_are_refused(void **state)
     vq_context_destroy(ctx);
 }
 
+/* Memory that lends little at a time. */
+static void *lend_little(void *user, size_t size)
+{
+    (void)user;
+    return size <= 1 << 20 ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
+}
+
+static void take_back(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+/* A configuration may ask for gigabytes: the tensors are looked for before it gets any. */
+static void greedy_configurations_get_nothing(void **state)
+{
+    char config[] = "{\"channels\": 3, \"level\": [{\"k\": 16777216, \"d\": 4096}]}";
+    char name[] = "vqvae.config", hashes[] = "vqvae.xxh3", none[] = "{}";
+    char *keys[] = {name, hashes}, *values[] = {config, none};
+    const vq_archive archive = {.keys = keys, .values = values, .n_keys = 2};
+    const vq_context_config little = {.allocator = {.alloc = lend_little, .release = take_back}};
+    (void)state;
+    vq_context *ctx;
+    vq_model *model;
+    fixture_folder folder;
+    fixture_folder_make(&folder);
+    const char *path = fixture_path(&folder, "model.safetensors");
+    assert_int_equal(vq_context_create(&little, &ctx), VQ_OK);
+    ok(ctx, vq_safetensors_save(ctx, path, &archive));
+    assert_int_equal(vq_model_load(ctx, path, &model), VQ_E_SHAPE);
+    fixture_error_names(ctx, "encoder.0.down0.weight");
+    assert_null(model);
+    fixture_folder_remove(&folder);
+    vq_context_destroy(ctx);
+}
+
 static void perplexity_by_hand(void **state)
 {
     (void)state;
@@ -308,6 +344,7 @@ int main(void)
         cmocka_unit_test(tensor_names_are_frozen),
         cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(greedy_configurations_get_nothing),
         cmocka_unit_test(perplexity_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
