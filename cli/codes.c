@@ -7,13 +7,9 @@
 #include <string.h>
 #include <vqvae/tensor.h>
 
-void arithmetic_name(program *p, const vq_session *session, char *to, size_t size)
+void arithmetic_name(const vq_session *session, char *to, size_t size)
 {
-    vq_plan_line line;
-    bool onednn = false;
-    for (size_t i = 0; vq_session_plan(session, i, &line); i++)
-        if (line.implementation && strstr(line.implementation, "onednn")) onednn = true;
-    (void)snprintf(to, size, "f32 %s %s", onednn ? "onednn" : "portable", vq_context_cpu(p->ctx));
+    (void)snprintf(to, size, "f32 %s", vq_session_arithmetic(session));
 }
 
 int index_path(program *p, const char *codes, char to[PATH_ROOM])

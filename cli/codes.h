@@ -19,8 +19,8 @@ typedef struct code_set {
     char arithmetic[96]; /* they were made with; "" unknown */
 } code_set;
 
-/** "f32 onednn avx512": precision, operations, instruction set. */
-void arithmetic_name(program *p, const vq_session *session, char *to, size_t size);
+/** "f32 portable avx2": precision, operations, instruction set. */
+void arithmetic_name(const vq_session *session, char *to, size_t size);
 /** Path of the index beside a file of codes: NAME.index.jsonl for NAME.npy,
  *  NAME.safetensors.index.jsonl for NAME.safetensors, as both may be there. */
 int index_path(program *p, const char *codes, char to[PATH_ROOM]);

@@ -56,7 +56,7 @@ void help_program(void)
            "Exit codes: 0 done, 1 the input or a file was wrong, 2 the command line was wrong,\n"
            "3 the machine failed (memory, disk), 4 training diverged, 130 interrupted.\n"
            "Environment: NO_COLOR turns colours off; VQ_CPU=portable|avx2|avx512 bounds the\n"
-           "instruction set.\n"
+           "instruction set of the kernels, ONEDNN_MAX_CPU_ISA that of oneDNN.\n"
            "\nExamples:\n"
            "  vqvae help train\n"
            "  vqvae presets\n");

@@ -72,7 +72,7 @@ static int find_size(program *p, decoder *d)
 static void compare_origin(program *p, const decoder *d)
 {
     char now[sizeof d->set.arithmetic];
-    arithmetic_name(p, d->session, now, sizeof now);
+    arithmetic_name(d->session, now, sizeof now);
     if (d->set.has_hash && d->set.hash != vq_model_hash(d->model))
         warn(p, "the codes were made by the model %016" PRIx64 ", this one is %016" PRIx64,
              d->set.hash, vq_model_hash(d->model));

@@ -81,7 +81,7 @@ static int fit_session(program *p, encoder *e, const vq_dataset *data)
     e->session = NULL;
     e->batch = batch;
     TRY(session_for(p, e->model, data, batch, e->o->backend, &e->session));
-    arithmetic_name(p, e->session, e->set.arithmetic, sizeof e->set.arithmetic);
+    arithmetic_name(e->session, e->set.arithmetic, sizeof e->set.arithmetic);
     return DONE;
 }
 

@@ -95,8 +95,9 @@ VQ_API size_t vq_model_grids(const vq_model *model, int64_t height, int64_t widt
 /** Codes of one image over all levels. */
 VQ_API size_t vq_model_codes(const vq_model *model, int64_t height, int64_t width);
 
-/** A model prepared for a batch and an image size by one context. Allocates nothing after it is
- *  made. The model and the context must outlive it. */
+/** A model prepared for a batch and an image size by one context. This library allocates nothing
+ *  for it once it is made; oneDNN makes small maps of arguments at every call. The model and the
+ *  context must outlive it. */
 typedef struct vq_session vq_session;
 
 typedef struct vq_session_config {
@@ -150,6 +151,10 @@ typedef struct vq_plan_line {
 } vq_plan_line;
 /** Line i of the session's plan; false past the last. */
 VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_line *line);
+/** What the bits of its results depend on besides the model: "portable avx2", or "onednn 2.6.3
+ *  avx512_core + avx2", the library of the convolutions with the instruction set that it chose, and
+ *  the one that the context gave to the rest. Lives as long as the session. */
+VQ_API const char *vq_session_arithmetic(const vq_session *session);
 /** Bytes of the session's shared buffers. */
 VQ_API size_t vq_session_bytes(const vq_session *session);
 

@@ -111,6 +111,7 @@ static vq_status build(vq_session *s, const vq_session_config *config)
         s->level[l].codebook = find_codebook(s->model, l);
         s->n_codes += s->level[l].positions;
     }
+    backend->arithmetic(ctx, s->arithmetic, sizeof s->arithmetic);
     VQ_TRY(VQ_NEW(ctx, s->batch, &s->errors));
     VQ_TRY(plan_encoder(s, backend));
     return plan_decoder(s, backend);
@@ -328,4 +329,9 @@ bool vq_session_plan(const vq_session *s, size_t index, vq_plan_line *line)
 size_t vq_session_bytes(const vq_session *s)
 {
     return vq_plan_bytes(s->encoder) + vq_plan_bytes(s->decoder);
+}
+
+const char *vq_session_arithmetic(const vq_session *s)
+{
+    return s->arithmetic;
 }

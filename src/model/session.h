@@ -30,6 +30,7 @@ struct vq_session {
     uint8_t *pixels;        /* in the encoder's plan */
     float *reconstruction;  /* in the decoder's plan */
     vq_image_error *errors; /* one for each image of a batch */
+    char arithmetic[VQ_ARITHMETIC_SIZE];
 };
 
 /** Copies an image of `size` to one of `inner` rows and columns, repeating the last of each. */

@@ -2,6 +2,7 @@
  * nn/backend.c -- the portable backend, and finding a backend by name. */
 #include "nn/backend.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static vq_status host_allocate(vq_context *ctx, size_t size, vq_buffer *out)
@@ -26,12 +27,18 @@ static const vq_impl *find_portable(const vq_op *op)
     return op->portable_f32;
 }
 
+static void portable_arithmetic(const vq_context *ctx, char *to, size_t size)
+{
+    (void)snprintf(to, size, "portable %s", vq_context_cpu(ctx));
+}
+
 const vq_backend vq_backend_portable = {
     .name = "portable",
     .allocate = host_allocate,
     .release = host_release,
     .map = host_map,
     .find = find_portable,
+    .arithmetic = portable_arithmetic,
 };
 
 const vq_backend *vq_backend_named(const char *name)

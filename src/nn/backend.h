@@ -8,6 +8,8 @@
 
 #include "nn/op.h"
 
+enum { VQ_ARITHMETIC_SIZE = 80 };
+
 typedef struct vq_buffer {
     void *handle; /* only the backend knows what it is */
     size_t size;
@@ -20,6 +22,9 @@ typedef struct vq_backend {
     void *(*map)(const vq_buffer *buffer);
     /** Implementation for an operation in f32, or NULL: the portable one serves. */
     const vq_impl *(*find)(const vq_op *op);
+    /** Writes what the bits of its results depend on besides the plan: "portable avx2", or
+     *  "onednn 2.6.3 avx512_core + avx512": a library, its instruction set, that of the rest. */
+    void (*arithmetic)(const vq_context *ctx, char *to, size_t size);
 } vq_backend;
 
 extern const vq_backend vq_backend_portable;

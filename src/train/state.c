@@ -3,7 +3,8 @@
  *
  * Arrays: "model.", "moment1.", "moment2.", "average." + the names of the parameters. Texts:
  * configurations, data, step, the caller's progress, and what the numbers depend on: backend,
- * instruction set, threads and the implementation chosen for each step of the plan. */
+ * its library and instruction sets, threads and the implementation chosen for each step of the
+ * plan. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -22,8 +23,10 @@ static json_t *machine_of(const vq_trainer *t)
         const vq_plan_row row = vq_plan_row_at(t->plan, i);
         json_array_append_new(plan, json_pack("[s,s]", row.node, row.implementation));
     }
-    return json_pack("{s:s,s:s,s:i,s:o}", "backend", t->backend->name, "cpu",
-                     vq_context_cpu(t->ctx), "threads", vq_context_threads(t->ctx), "plan", plan);
+    char arithmetic[VQ_ARITHMETIC_SIZE];
+    t->backend->arithmetic(t->ctx, arithmetic, sizeof arithmetic);
+    return json_pack("{s:s,s:s,s:i,s:o}", "backend", t->backend->name, "arithmetic", arithmetic,
+                     "threads", vq_context_threads(t->ctx), "plan", plan);
 }
 
 /* Says when the bits will differ from those of a run never stopped. */
@@ -33,8 +36,8 @@ static void compare_machine(vq_trainer *t, const char *text)
     json_t *now = machine_of(t);
     if (then && now && !json_equal(then, now))
         vq_log(t->ctx, VQ_LOG_WARNING,
-               "this run was trained with another backend, instruction set, thread count or choice "
-               "of implementations: it goes on, but not with the same bits");
+               "this run was trained with another backend, library, instruction set, thread "
+               "count or choice of implementations: it goes on, but not with the same bits");
     json_decref(then);
     json_decref(now);
 }

@@ -11,6 +11,7 @@
 #include <vqvae/vqvae.h>
 
 #include "support/fixture.h"
+#include "support/golden.h"
 
 enum { BATCH = 4, SIZE = 18, IMAGES = 16, STEPS = 12, PIXELS = SIZE * SIZE * 3 };
 
@@ -285,6 +286,39 @@ static void absurd_sizes_are_refused(void **state)
     vq_context_destroy(ctx);
 }
 
+/* The label names every library and instruction set that rounds, and the state keeps the same. */
+static void arithmetic_is_told(void **state)
+{
+    (void)state;
+    vq_context *ctx;
+    vq_model *model;
+    vq_archive archive;
+    fixture_folder folder;
+    fixture_folder_make(&folder);
+    const char *path = fixture_path(&folder, "state.safetensors");
+    const vq_context_config bounded = {.cpu = "portable"};
+    assert_int_equal(vq_context_create(&bounded, &ctx), VQ_OK);
+    for (const vq_backend *const *backend = golden_backends(); *backend; backend++) {
+        const bool portable = *backend == &vq_backend_portable;
+        vq_trainer *trainer = make_trainer(ctx, two_levels, (*backend)->name);
+        ok(ctx, vq_trainer_model(trainer, &model));
+        vq_session *session = open_session(ctx, model, 1, (*backend)->name);
+        const char *told = vq_session_arithmetic(session);
+        if (portable) assert_string_equal(told, "portable portable");
+        else assert_non_null(strstr(told, " + portable")); /* the bound does not reach oneDNN */
+        assert_ptr_equal(strstr(told, (*backend)->name), told);
+        ok(ctx, vq_trainer_save(trainer, path, NULL));
+        ok(ctx, vq_safetensors_load(ctx, path, &archive));
+        assert_non_null(strstr(vq_archive_meta(&archive, "vqvae.machine"), told));
+        vq_archive_clear(ctx, &archive);
+        vq_session_destroy(session);
+        vq_model_destroy(ctx, model);
+        vq_trainer_destroy(trainer);
+    }
+    fixture_folder_remove(&folder);
+    vq_context_destroy(ctx);
+}
+
 /* Memory that lends little at a time. */
 static void *lend_little(void *user, size_t size)
 {
@@ -344,6 +378,7 @@ int main(void)
         cmocka_unit_test(tensor_names_are_frozen),
         cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(arithmetic_is_told),
         cmocka_unit_test(greedy_configurations_get_nothing),
         cmocka_unit_test(perplexity_by_hand),
     };

@@ -11,6 +11,9 @@
 #include <string.h>
 /* cmocka.h needs those before it. */
 #include <cmocka.h>
+#ifdef VQ_HAVE_ONEDNN
+#include <dnnl.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -554,6 +557,21 @@ static void the_callers_threads_are_left_alone(void **state)
 #endif
 }
 
+/* Version and instruction set of the library that is loaded, not of the context. */
+static void arithmetic_names_the_library(void **state)
+{
+    (void)state;
+    char told[VQ_ARITHMETIC_SIZE], version[24];
+    vq_context *ctx = context_with(1);
+    const dnnl_version_t *dnnl = dnnl_version();
+    (void)snprintf(version, sizeof version, "onednn %d.%d.%d ", dnnl->major, dnnl->minor,
+                   dnnl->patch);
+    vq_backend_onednn.arithmetic(ctx, told, sizeof told);
+    assert_ptr_equal(strstr(told, version), told);
+    if (dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx2) assert_non_null(strstr(told, " avx2 +"));
+    vq_context_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +583,7 @@ int main(void)
         cmocka_unit_test(batch_and_threads_change_no_bit),
         cmocka_unit_test(other_weights_are_packed_anew),
         cmocka_unit_test(the_callers_threads_are_left_alone),
+        cmocka_unit_test(arithmetic_names_the_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,4 +34,5 @@ const vq_backend vq_backend_onednn = {
     .release = release,
     .map = map,
     .find = find,
+    .arithmetic = vq_dnn_arithmetic,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * nn/onednn/onednn.c -- the only file that speaks to oneDNN (its C interface of version 2).
+ * nn/onednn/onednn.c -- products by oneDNN (its C interface of version 2).
  *
  * A product is tried in the order of the list in create_primitive(): what is fastest for the
  * shape first, and never by timing. Where the chosen algorithm wants an array otherwise than the

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/onednn/onednn.h -- the little that the backend asks of oneDNN, free of its types.
  *
- * Only onednn.c speaks to the library, so that another version of it is another file. */
+ * Only onednn.c and arithmetic.c speak to the library, so that another version of it is another
+ * two files. */
 #ifndef VQ_NN_ONEDNN_ONEDNN_H
 #define VQ_NN_ONEDNN_ONEDNN_H
 
@@ -51,6 +52,9 @@ const char *vq_dnn_describe(const vq_dnn *dnn);
 /** Puts data->weight into the product's own order at data->packed. */
 VQ_MUST_USE vq_status vq_dnn_pack(vq_dnn *dnn, const vq_dnn_data *data);
 VQ_MUST_USE vq_status vq_dnn_run(vq_dnn *dnn, const vq_dnn_data *data);
+
+/** As vq_backend's. */
+void vq_dnn_arithmetic(const vq_context *ctx, char *to, size_t size);
 
 /* The implementations of this backend. */
 extern const vq_impl vq_conv2d_onednn, vq_conv_transpose2d_onednn;
