@@ -201,8 +201,8 @@ vq_status vq_model_config_check(vq_context *ctx, const vq_model_config *config)
     VQ_TRY(vq_settings_check(ctx, &model_table, config));
     VQ_CHECK(ctx, config->n_levels >= 1 && config->n_levels <= VQ_MAX_LEVELS, VQ_E_ARG,
              "a model has 1 to %d levels, not %zu", VQ_MAX_LEVELS, config->n_levels);
-    VQ_CHECK(ctx, config->channels >= 1, VQ_E_ARG,
-             "model.channels is 0: name the channels of the images, 1 or 3");
+    VQ_CHECK(ctx, config->channels == 1 || config->channels == 3, VQ_E_ARG,
+             "model.channels is %lld; images have 1 or 3", (long long)config->channels);
     for (size_t l = 0; l < config->n_levels; l++) {
         const int64_t stride = config->level[l].stride;
         VQ_CHECK(ctx, (stride & (stride - 1)) == 0, VQ_E_ARG,

@@ -286,6 +286,28 @@ static void absurd_sizes_are_refused(void **state)
     vq_context_destroy(ctx);
 }
 
+/* Data give grey or colour, so nothing else could ever be trained or read. */
+static void images_are_grey_or_colour(void **state)
+{
+    (void)state;
+    vq_context *ctx = fixture_context();
+    vq_model_config config;
+    vq_model_config_default(&config);
+    for (config.channels = 0; config.channels <= 4; config.channels++) {
+        vq_trainer *trainer = NULL;
+        vq_train_config train;
+        const vq_train_data data = {.images = 4, .height = 8, .width = 8, .variance = 0.1};
+        vq_train_config_default(&train);
+        train.batch = 1;
+        const bool fine = config.channels == 1 || config.channels == 3;
+        assert_int_equal(vq_trainer_create(ctx, &config, &train, &data, "portable", NULL, &trainer),
+                         fine ? VQ_OK : VQ_E_ARG);
+        if (!fine) fixture_error_names(ctx, "images have 1 or 3");
+        vq_trainer_destroy(trainer);
+    }
+    vq_context_destroy(ctx);
+}
+
 /* The label names every library and instruction set that rounds, and the state keeps the same. */
 static void arithmetic_is_told(void **state)
 {
@@ -378,6 +400,7 @@ int main(void)
         cmocka_unit_test(tensor_names_are_frozen),
         cmocka_unit_test(damaged_models_are_refused),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(images_are_grey_or_colour),
         cmocka_unit_test(arithmetic_is_told),
         cmocka_unit_test(greedy_configurations_get_nothing),
         cmocka_unit_test(perplexity_by_hand),
