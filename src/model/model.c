@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/path.h"
+#include "base/folder.h"
 #include "model/builder.h"
 #include "model/weights.h"
 #include "tensor/hash.h"
@@ -116,7 +116,7 @@ vq_status vq_model_parse(vq_context *ctx, const void *bytes, size_t size, vq_mod
 static vq_status find_file(vq_context *ctx, const char *path, char *file)
 {
     static const char *const names[] = {"best.safetensors", "model.safetensors"};
-    if (!vq_path_is_folder(path)) {
+    if (vq_path_look(path) != VQ_PATH_FOLDER) {
         const int length = snprintf(file, PATH_SIZE, "%s", path);
         VQ_CHECK(ctx, length < PATH_SIZE, VQ_E_ARG, "the path of the model is too long");
         return VQ_OK;
@@ -124,7 +124,7 @@ static vq_status find_file(vq_context *ctx, const char *path, char *file)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const int length = snprintf(file, PATH_SIZE, "%s/%s", path, names[i]);
         VQ_CHECK(ctx, length < PATH_SIZE, VQ_E_ARG, "the path of the model is too long");
-        if (vq_path_exists(file)) return VQ_OK;
+        if (vq_path_look(file) != VQ_PATH_NONE) return VQ_OK;
     }
     return vq_fail(ctx, VQ_E_IO,
                    "the folder %s has neither best.safetensors nor model.safetensors: it is no run "
