@@ -1,35 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/main.c -- picks the verb, reads its options, runs it, turns failures into exit codes. */
 #include "option.h"
-#include "verbs.h"
 #include <stdlib.h>
 #include <string.h>
 #include <vqvae/version.h>
 
-#define VERB(name) &verb_##name,
-static const verb *const verbs[] = {
-#include "verbs.def"
-};
-#undef VERB
-
-const verb *verb_at(size_t index)
-{
-    return index < sizeof verbs / sizeof *verbs ? verbs[index] : NULL;
-}
-
-const verb *verb_named(const char *name)
-{
-    const verb *v;
-    for (size_t i = 0; (v = verb_at(i)) != NULL; i++)
-        if (strcmp(v->name, name) == 0) return v;
-    return NULL;
-}
-
 static int unknown_verb(program *p, const char *typed)
 {
-    const char *words[sizeof verbs / sizeof *verbs];
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) words[i] = verbs[i]->name;
-    const char *near = nearest_word(typed, words, sizeof words / sizeof *words);
+    enum { MAX_VERBS = 64 };
+    const char *words[MAX_VERBS];
+    size_t n = 0;
+    for (const verb *v; n < MAX_VERBS && (v = verb_at(n)) != NULL; n++) words[n] = v->name;
+    const char *near = nearest_word(typed, words, n);
     if (near)
         return fail(p, BAD_USAGE, "there is no verb \"%s\"; did you mean \"%s\"?", typed, near);
     return fail(p, BAD_USAGE, "there is no verb \"%s\"; `vqvae --help` lists them", typed);

@@ -3,11 +3,17 @@
 
 file(GLOB_RECURSE cli_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*.c)
 if(cli_sources)
-    add_executable(vqvae_cli ${cli_sources})
+    # Everything but main() is there for tests to link, too.
+    list(REMOVE_ITEM cli_sources ${CMAKE_CURRENT_SOURCE_DIR}/cli/main.c)
+    add_library(vqvae_cli_flags INTERFACE)
+    target_include_directories(vqvae_cli_flags INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/include
+                               ${CMAKE_CURRENT_SOURCE_DIR}/cli)
+    target_link_libraries(vqvae_cli_flags INTERFACE PkgConfig::JANSSON Threads::Threads m)
+    add_library(vqvae_cli_objects OBJECT ${cli_sources})
+    target_link_libraries(vqvae_cli_objects PRIVATE vqvae_cli_flags)
+    add_executable(vqvae_cli cli/main.c $<TARGET_OBJECTS:vqvae_cli_objects>)
     set_target_properties(vqvae_cli PROPERTIES OUTPUT_NAME vqvae)
-    target_include_directories(vqvae_cli PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/cli)
-    target_link_libraries(vqvae_cli PRIVATE vqvae_data vqvae_lib PkgConfig::JANSSON
-                          Threads::Threads m)
+    target_link_libraries(vqvae_cli PRIVATE vqvae_cli_flags vqvae_data vqvae_lib)
     # The installed program finds its libraries beside itself, wherever the prefix lies.
     file(RELATIVE_PATH to_libraries /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
     set_target_properties(vqvae_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
