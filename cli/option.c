@@ -3,48 +3,11 @@
 #include "option.h"
 #include "common.h"
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { WORD_MAX = 64 };
-
-/* Optimal string alignment: insertion, deletion, replacement and swapped neighbours cost one
- * each. (Damerau 1964; three rows of the table suffice.) */
-static size_t word_distance(const char *a, const char *b)
-{
-    size_t rows[3][WORD_MAX + 1];
-    const size_t n = strlen(a), m = strlen(b);
-    if (n > WORD_MAX || m > WORD_MAX) return WORD_MAX;
-    for (size_t j = 0; j <= m; j++) rows[0][j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t *now = rows[i % 3], *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
-        now[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t least = before[j - 1] + (a[i - 1] != b[j - 1]);
-            if (before[j] + 1 < least) least = before[j] + 1;
-            if (now[j - 1] + 1 < least) least = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                earlier[j - 2] + 1 < least)
-                least = earlier[j - 2] + 1;
-            now[j] = least;
-        }
-    }
-    return rows[n % 3][m];
-}
-
-const char *nearest_word(const char *typed, const char *const *words, size_t n_words)
-{
-    const char *best = NULL;
-    size_t least = strlen(typed) / 3 + 2; /* further away it is a guess, not a hint */
-    for (size_t i = 0; i < n_words; i++) {
-        const size_t distance = word_distance(typed, words[i]);
-        if (distance < least) {
-            least = distance;
-            best = words[i];
-        }
-    }
-    return best;
-}
 
 /* ---- finding an option --------------------------------------------------- */
 
@@ -113,6 +76,22 @@ static int choice_index(const char *choices, const char *text)
     return -1;
 }
 
+static int unknown_choice(program *p, const option *o, const char *name, const char *text)
+{
+    enum { MAX_CHOICES = 16 };
+    char words[MAX_CHOICES][WORD_MAX], hint[2 * WORD_MAX];
+    const char *list[MAX_CHOICES];
+    size_t n = 0;
+    for (const char *c = o->choices; c && n < MAX_CHOICES; n++) {
+        (void)snprintf(words[n], WORD_MAX, "%.*s", (int)strcspn(c, "|"), c);
+        list[n] = words[n];
+        c = strchr(c, '|');
+        c = c ? c + 1 : NULL;
+    }
+    return fail(p, BAD_USAGE, "--%s takes one of %s, not \"%s\"%s", name, o->choices, text,
+                hint_of(text, list, n, hint, sizeof hint));
+}
+
 static int store_whole(program *p, const option *o, const char *name, const char *text, int64_t *to)
 {
     char *end = NULL;
@@ -121,6 +100,17 @@ static int store_whole(program *p, const option *o, const char *name, const char
     if (end == text || *end || errno || number < o->low || number > o->high)
         return fail(p, BAD_USAGE, "--%s takes a whole number from %lld to %lld, not \"%s\"", name,
                     (long long)o->low, (long long)o->high, text);
+    *to = number;
+    return DONE;
+}
+
+static int store_real(program *p, const option *o, const char *name, const char *text, double *to)
+{
+    char *end = NULL;
+    const double number = strtod(text, &end);
+    if (end == text || *end || !(number >= o->least && number <= o->most))
+        return fail(p, BAD_USAGE, "--%s takes a number from %g to %g, not \"%s\"", name, o->least,
+                    o->most, text);
     *to = number;
     return DONE;
 }
@@ -140,12 +130,12 @@ static int store(program *p, const option *o, const char *text, void *options)
     void *to = (char *)options + o->at;
     const int index = o->choices ? choice_index(o->choices, text) : 0;
     option_spell(o, name, sizeof name);
-    if (index < 0)
-        return fail(p, BAD_USAGE, "--%s takes one of %s, not \"%s\"", name, o->choices, text);
+    if (index < 0) return unknown_choice(p, o, name, text);
     switch (o->type) {
     case OPTION_FLAG: *(bool *)to = true; return DONE;
     case OPTION_TEXT: *(const char **)to = text; return DONE;
     case OPTION_LIST: return store_item(p, text, to);
+    case OPTION_REAL: return store_real(p, o, name, text, to);
     case OPTION_WHOLE: break;
     }
     if (o->choices) {
@@ -161,6 +151,7 @@ static int store_standards(program *p, const verb *v, void *options)
     for (size_t i = 0; (o = option_at(v, i)) != NULL; i++) {
         if (o->standard && *o->standard) TRY(store(p, o, o->standard, options));
         else if (o->type == OPTION_WHOLE) *(int64_t *)((char *)options + o->at) = OPTION_UNSET;
+        else if (o->type == OPTION_REAL) *(double *)(void *)((char *)options + o->at) = (double)NAN;
     }
     return DONE;
 }

@@ -33,6 +33,11 @@ static int section_number(const char *name, size_t length)
     return -1;
 }
 
+static const char *section_hint(const char *typed, char *to, size_t size)
+{
+    return hint_of(typed, section_names, SECTIONS, to, size);
+}
+
 static int fail_in(program *p, int code, const char *where)
 {
     char sentence[sizeof p->error];
@@ -43,6 +48,7 @@ static int fail_in(program *p, int code, const char *where)
 int settings_read(program *p, const json_t *object, const char *where, settings *s)
 {
     const char *key;
+    char hint[64];
     json_t *value;
     if (!json_is_object(object))
         return fail(p, BAD_INPUT, "%s: settings are a JSON object {\"model\", \"train\", \"data\"}",
@@ -50,8 +56,8 @@ int settings_read(program *p, const json_t *object, const char *where, settings 
     json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
         const int section = section_number(key, strlen(key));
         if (section < 0)
-            return fail(p, BAD_INPUT, "%s: \"%s\" is none of \"model\", \"train\", \"data\"", where,
-                        key);
+            return fail(p, BAD_INPUT, "%s: \"%s\" is none of \"model\", \"train\", \"data\"%s",
+                        where, key, section_hint(key, hint, sizeof hint));
         if (section == SECTIONS) continue;
         char *json = json_dumps(value, JSON_ENCODE_ANY);
         if (!json) return fail(p, MACHINE_FAILED, "no memory for settings");
@@ -66,13 +72,13 @@ int settings_preset(program *p, const char *name, settings *s)
 {
     const vq_preset *preset = vq_preset_named(name);
     const char *words[64];
+    char hint[64];
     size_t n = 0;
     if (!preset) {
         for (const vq_preset *q; n < 64 && (q = vq_preset_at(n)) != NULL; n++) words[n] = q->name;
-        const char *near = nearest_word(name, words, n);
-        return fail(p, BAD_USAGE, "there is no preset \"%s\"; %s%s%s", name,
-                    near ? "did you mean \"" : "`vqvae presets` lists them", near ? near : "",
-                    near ? "\"?" : "");
+        (void)hint_of(name, words, n, hint, sizeof hint);
+        return fail(p, BAD_USAGE, "there is no preset \"%s\"%s", name,
+                    *hint ? hint : "; `vqvae presets` lists them");
     }
     json_t *object = json_loads(preset->json, JSON_REJECT_DUPLICATES, NULL);
     const int code = settings_read(p, object, preset->name, s);
@@ -121,7 +127,10 @@ int settings_set(program *p, const char *assignment, settings *s)
     case DATA: return lib_usage(p, vq_data_config_set(p->ctx, &s->data, name, equals + 1));
     default: break;
     }
-    return fail(p, BAD_USAGE, "--set %s: the sections are model, train and data", assignment);
+    char section[256], hint[64];
+    (void)snprintf(section, sizeof section, "%.*s", (int)(dot - assignment), assignment);
+    return fail(p, BAD_USAGE, "--set %s: the sections are model, train and data%s", assignment,
+                section_hint(section, hint, sizeof hint));
 }
 
 /* Moves the library's text into the object. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/bench.c -- vqvae bench: how long a step takes. */
 #include "facts.h"
+#include "machine.h"
 #include "settings.h"
 #include "verbs.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <vqvae/measure.h>
 
 typedef struct bench_options {
     common_options common;
@@ -19,7 +18,7 @@ typedef struct bench_options {
 
 #define BENCH(...) OPTION(bench_options, __VA_ARGS__)
 static const option options[] = {
-    BENCH(preset, 'p', "NAME", "cifar10", "the model"),
+    BENCH(preset, 'p', "PRESET", "cifar10", "the model"),
     BENCH(set, 's', "KEY=VALUE", "", "one setting, such as model.level.0.k=1024; repeatable"),
     BENCH(batch, 'b', "N", "128", "images a step", .low = 1, .high = 65536),
     BENCH(size, 0, "N", "0", "edge of the images; 0: 32, or 28 for grey ones", .low = 0,
@@ -175,19 +174,6 @@ static double billions(const bench *b)
     return 1e-9 * sum;
 }
 
-/* The machine's own rate in GFLOP/s, measured in this run: the best of a few short tries. */
-static double peak_rate(program *p)
-{
-    enum { TRIES = 10, ROUNDS = 20000 };
-    double best = 0.0;
-    for (int i = 0; i < TRIES; i++) {
-        const double began = seconds_now();
-        const double rate = 1e-9 * vq_measure_peak(p->ctx, ROUNDS) / (seconds_now() - began);
-        if (rate > best) best = rate;
-    }
-    return best;
-}
-
 static const char *operations_of(const bench *b)
 {
     vq_plan_line line;
@@ -198,10 +184,8 @@ static const char *operations_of(const bench *b)
 
 static int print_result(program *p, bench *b)
 {
-    struct rusage usage;
     qsort(b->ms, b->n, sizeof *b->ms, ascending);
     const double median = 0.5 * (b->ms[(b->n - 1) / 2] + b->ms[b->n / 2]);
-    const double peak = getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024 : 0.0;
     return facts_print(
         p,
         json_pack("{s:s, s:s, s:o, s:s, s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
@@ -210,18 +194,18 @@ static int print_result(program *p, bench *b)
                   vq_context_cpu(p->ctx), "backend", operations_of(b), "runs", (json_int_t)b->n,
                   "min_ms", fact_number(b->ms[0]), "median_ms", fact_number(median),
                   "images_per_second", fact_number(1e3 * (double)b->shape[0] / median), "gflops",
-                  fact_number(1e3 * billions(b) / median), "peak_gflops", fact_number(peak_rate(p)),
-                  "peak_rss_mb", fact_number(peak)));
+                  fact_number(1e3 * billions(b) / median), "peak_gflops",
+                  fact_number(machine_peak(p)), "peak_rss_mb", fact_number(machine_memory_mb())));
 }
 
 static int check_workload(program *p, const char *word)
 {
     static const char *const words[] = {"train", "forward"};
+    char hint[64];
     for (size_t i = 0; i < 2; i++)
         if (strcmp(word, words[i]) == 0) return DONE;
-    const char *near = nearest_word(word, words, 2);
-    return fail(p, BAD_USAGE, "bench measures train or forward, not \"%s\"%s%s%s", word,
-                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return fail(p, BAD_USAGE, "bench measures train or forward, not \"%s\"%s", word,
+                hint_of(word, words, 2, hint, sizeof hint));
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)

@@ -87,10 +87,11 @@ static int run(program *p, const void *parsed, int n, char **operands)
 const verb verb_presets = {
     .name = "presets",
     .summary = "list configurations that go by a name, and all settings",
-    .operands = "[NAME]",
+    .operands = "[PRESET]",
     .min_operands = 0,
     .max_operands = 1,
-    .about = "With NAME: every setting of that preset, as JSON that `vqvae train --config` reads.",
+    .about =
+        "With PRESET: every setting of that preset, as JSON that `vqvae train --config` reads.",
     .examples = "vqvae presets\n"
                 "vqvae presets tiny > tiny.json\n"
                 "vqvae presets --settings",

@@ -19,7 +19,7 @@ typedef struct train_options {
 #define TRAIN(...) OPTION(train_options, __VA_ARGS__)
 static const option options[] = {
     TRAIN(out, 'o', "RUN", NULL, "folder of the run: models, state, metrics"),
-    TRAIN(preset, 'p', "NAME", "", "settings to start from; `vqvae presets` lists them"),
+    TRAIN(preset, 'p', "PRESET", "", "settings to start from; `vqvae presets` lists them"),
     TRAIN(config, 'c', "FILE", "", "JSON file of settings, such as a run's config.json"),
     TRAIN(set, 's', "KEY=VALUE", "", "one setting, such as model.level.0.k=1024; repeatable"),
     TRAIN(valid, 0, "DATA", "", "images to validate on; else 5 % (at most 5,000) are held out"),

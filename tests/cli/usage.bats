@@ -63,6 +63,9 @@ train x -o r --batch=70000|not "70000"
 train x -o r --batch 99999999999999999999|not "99999999999999999999"
 train x -o r --quiet=1|--quiet takes no value
 train x -o r --backend cuda|--backend takes one of auto|portable|onednn, not "cuda"
+train x -o r --backend onedn|onednn, not "onedn"; did you mean "onednn"?
+train x -o r --set modell.k=1|the sections are model, train and data; did you mean "model"?
+train x -o r --preset zzzzzzzz|`vqvae presets` lists them
 train x -o r --precision bf16|--precision takes one of f32
 train x -o r --steps 1 --epochs 1|give one of them
 train x -o r --preset tinny|did you mean "tiny"?
@@ -94,7 +97,7 @@ eval broken.safetensors x|broken.safetensors
 inspect broken.safetensors|broken.safetensors
 inspect broken.json|broken.json: line 1 is not valid JSON
 train . -o r --config broken.json|broken.json: line 1 is not valid JSON
-train . -o r --config unknown.json|"modell" is none of
+train . -o r --config unknown.json|"modell" is none of "model", "train", "data"; did you mean "model"?
 report .|is no run folder
 END
 }
