@@ -19,13 +19,31 @@ typedef struct vq_data_key {
     uint64_t index; /**< of the image in its source */
 } vq_data_key;
 
+/** What becomes of an image whose size is not height x width. */
+typedef enum vq_data_fit {
+    VQ_FIT_CROP = 0, /**< scaled until it covers the size, then cropped at its centre */
+    VQ_FIT_PAD,      /**< scaled until it fits into the size; its edge is repeated around it */
+    VQ_FIT_STRETCH,  /**< scaled to the size, whatever becomes of its proportions */
+    VQ_FIT_EXACT     /**< refused */
+} vq_data_fit;
+
+/** How it is scaled: the filters of Pillow's Image.resize under the same names, to the same
+ *  levels but for one in rare ties. All widen when making smaller, so that nothing aliases. */
+typedef enum vq_data_filter {
+    VQ_FILTER_BILINEAR = 0,
+    VQ_FILTER_BICUBIC,
+    VQ_FILTER_LANCZOS,
+    VQ_FILTER_BOX
+} vq_data_filter;
+
 /** How stored images become the network's pixels. Defaults and ranges come from one table,
- *  which vq_data_settings_visit() walks. An image of another size is scaled (triangle filter,
- *  widened when making smaller) until it covers height x width, then cropped at its centre. */
+ *  which vq_data_settings_visit() walks. */
 typedef struct vq_data_config {
     int64_t height, width; /**< of what is delivered; both 0: as the first image is stored, and
                                 an image of another size is then an error */
     int64_t channels;      /**< 1 grey or 3 colour; 0: as the first image is stored */
+    int fit;               /**< vq_data_fit, for images of another size */
+    int filter;            /**< vq_data_filter */
     bool flip;             /**< mirror left to right, half of the time */
     int64_t crop_pad;      /**< random crop after repeating the edge by so many pixels; 0: none */
     bool augment;          /**< whether flip and crop_pad apply (training) or not (the rest);

@@ -11,10 +11,21 @@
         .high = (high_), .standard = (standard_), .help = (help_), .source = ""                    \
     }
 
+#define CHOICE(name_, choices_, help_)                                                             \
+    {                                                                                              \
+        .name = #name_, .type = VQ_FIELD_CHOICE, .at = offsetof(vq_data_config, name_),            \
+        .choices = (choices_), .help = (help_), .source = ""                                       \
+    }
+
 static const vq_field fields[] = {
     FIELD(height, VQ_FIELD_INT, 0, 65536, 0, "height of the images in pixels; 0: as stored"),
     FIELD(width, VQ_FIELD_INT, 0, 65536, 0, "width of the images in pixels; 0: as stored"),
     FIELD(channels, VQ_FIELD_INT, 0, 3, 0, "1 grey or 3 colour; 0: as the first image is stored"),
+    CHOICE(
+        fit, "crop|pad|stretch|exact",
+        "images of another size: short side scaled and middle cropped, long side scaled and edge "
+        "repeated, scaled out of proportion, or refused"),
+    CHOICE(filter, "bilinear|bicubic|lanczos|box", "how they are scaled, as Pillow does"),
     FIELD(flip, VQ_FIELD_BOOL, 0, 1, 0, "mirror left to right, half of the time, in training"),
     FIELD(crop_pad, VQ_FIELD_INT, 0, 1024, 0,
           "repeat the edge by so many pixels and crop at random, in training"),

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "data/augment.h"
-#include "data/resize.h"
+#include "data/fit.h"
 #include "data/settings.h"
 
 /* Puts path and name before the sentence that is there. */
@@ -34,26 +34,18 @@ static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t i
     return status;
 }
 
-static bool has_size(const vq_image *image, const int64_t size[3])
-{
-    return image->height == size[0] && image->width == size[1];
-}
-
 /* Colours, then size. */
 static vq_status fit(vq_context *ctx, const vq_dataset *dataset, vq_image *image, uint8_t *out)
 {
     const int64_t *size = dataset->size;
     VQ_TRY(vq_image_set_channels(ctx, size[2], image));
-    if (has_size(image, size)) {
-        memcpy(out, image->pixels, dataset->image_bytes);
-        return VQ_OK;
-    }
-    VQ_CHECK(ctx, dataset->config.height > 0, VQ_E_ARG,
+    const bool differs = image->height != size[0] || image->width != size[1];
+    VQ_CHECK(ctx, !differs || dataset->config.height > 0, VQ_E_ARG,
              "it is %lld pixels wide and %lld high, the first image %lld and %lld; give the size "
-             "that all are to have: --set data.height=128 data.width=128",
+             "that all are to have: --set data.height=128 --set data.width=128",
              (long long)image->width, (long long)image->height, (long long)size[1],
              (long long)size[0]);
-    return vq_resize(ctx, image, vq_window_cover(image, size[0], size[1]), out);
+    return vq_image_fit(ctx, image, &dataset->config, size, out);
 }
 
 static vq_status make_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t index,

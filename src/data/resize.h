@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * data/resize.h -- scaling with a triangle filter, and the fit of an image to a size. */
+ * data/resize.h -- scaling with a filter that leaves no aliases. */
 #ifndef VQ_DATA_RESIZE_H
 #define VQ_DATA_RESIZE_H
 
@@ -12,15 +12,13 @@ typedef struct vq_window {
 } vq_window;
 
 /**
- * Scales with a triangle filter whose support grows with the reduction, columns first, with
- * weights of 22 fractional bits and 8-bit values between the two passes: the rule (not the
- * code) of Pillow's BILINEAR.
- * @param out  window.height * window.width * channels bytes
+ * Scales with a filter whose support grows with the reduction, with weights of 22 fractional bits
+ * and 8-bit values between the passes over columns and rows: the rule (not the code) of Pillow's
+ * Image.resize.
+ * @param filter  one of vq_data_filter
+ * @param out     window.height * window.width * channels bytes
  */
-VQ_MUST_USE vq_status vq_resize(vq_context *ctx, const vq_image *from, vq_window window,
-                                uint8_t *out);
-
-/** The window that covers height x width with the least scaled image, at its centre. */
-vq_window vq_window_cover(const vq_image *from, int64_t height, int64_t width);
+VQ_MUST_USE vq_status vq_resize(vq_context *ctx, const vq_image *from, vq_data_filter filter,
+                                vq_window window, uint8_t *out);
 
 #endif

@@ -58,7 +58,7 @@ class Golden:
         path = os.path.join(self.folder, name + ".safetensors")
         made = f"torch {torch.__version__.split('+')[0]}, numpy {np.__version__}, " \
                f"safetensors {safetensors.__version__}, seed {SEED}"
-        plain = {k: v if isinstance(v, np.ndarray) else array(v) for k, v in arrays.items()}
+        plain = {k: np.ascontiguousarray(v) if isinstance(v, np.ndarray) else array(v) for k, v in arrays.items()}
         save_file(plain, path, metadata={"made_with": made})
         os.chmod(path, 0o644)
         with open(path, "rb") as file:

@@ -15,6 +15,7 @@ import torch
 
 import golden_ops
 import golden_quantize
+import golden_resize
 import golden_train
 import golden_walk
 from golden_file import Golden
@@ -34,6 +35,7 @@ def main():
     for part in (golden_ops, golden_quantize, golden_train):
         part.write_all(golden)
     golden_walk.write_all(golden, original)
+    golden_resize.write_all(golden)
     golden.finish()
 
 

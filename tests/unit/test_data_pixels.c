@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What is delivered: scaling, channels, cache, mean and variance, mirrors and crops. */
+ * What is delivered: channels, cache, mean and variance, mirrors and crops. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,87 +11,7 @@
 
 #include "data/cache.h"
 #include "data/dataset.h"
-#include "data/resize.h"
 #include "support/data_files.h"
-
-/* ---- scaling ------------------------------------------------------------------ */
-
-/* The formula of resize.c in double, for one channel of one line. */
-static double scaled_line(const uint8_t *line, size_t stride, int64_t stored, int64_t full,
-                          int64_t i)
-{
-    const double scale = (double)stored / (double)full, reach = fmax(scale, 1.0);
-    const double centre = ((double)i + 0.5) * scale - 0.5;
-    double sum = 0.0, weights = 0.0;
-    for (int64_t j = 0; j < stored; j++) {
-        const double weight = fmax(0.0, 1.0 - fabs((double)j - centre) / reach);
-        sum += weight * line[(size_t)j * stride];
-        weights += weight;
-    }
-    return sum / weights;
-}
-
-static void test_resize_follows_the_formula(void **state)
-{
-    static const int64_t sizes[][4] = {/* stored height, width; wanted height, width */
-                                       {6, 9, 6, 9},   {6, 9, 3, 3}, {9, 6, 4, 5},  {5, 7, 13, 11},
-                                       {50, 3, 7, 29}, {1, 1, 4, 4}, {64, 64, 1, 1}};
-    data_place *place = *state;
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        const int64_t height = sizes[s][2], width = sizes[s][3];
-        vq_image image = pattern_image(5, sizes[s][0], sizes[s][1], 3);
-        uint8_t out[13 * 29 * 3], *between = malloc((size_t)(image.height * width * 3));
-        assert_non_null(between);
-        assert_int_equal(vq_resize(place->ctx, &image,
-                                   (vq_window){height, width, 0, 0, height, width}, out),
-                         VQ_OK);
-        for (int64_t y = 0; y < image.height; y++)
-            for (int64_t at = 0; at < width * 3; at++)
-                between[y * width * 3 + at] =
-                    (uint8_t)lround(scaled_line(image.pixels + y * image.width * 3 + at % 3, 3,
-                                                image.width, width, at / 3));
-        for (int64_t y = 0; y < height; y++)
-            for (int64_t at = 0; at < width * 3; at++) {
-                const double wanted =
-                    scaled_line(between + at, (size_t)width * 3, image.height, height, y);
-                /* Half a level of rounding, and one where the line before sat on a tie. */
-                assert_true(fabs(out[y * width * 3 + at] - wanted) <= 1.5);
-            }
-        free(between);
-        free(image.pixels);
-    }
-}
-
-static void test_window_is_a_crop(void **state)
-{
-    data_place *place = *state;
-    vq_image image = pattern_image(1, 20, 31, 1);
-    uint8_t whole[11 * 17], part[5 * 6];
-    assert_int_equal(vq_resize(place->ctx, &image, (vq_window){11, 17, 0, 0, 11, 17}, whole),
-                     VQ_OK);
-    assert_int_equal(vq_resize(place->ctx, &image, (vq_window){11, 17, 4, 9, 5, 6}, part), VQ_OK);
-    for (size_t y = 0; y < 5; y++) assert_memory_equal(part + 6 * y, whole + 17 * (y + 4) + 9, 6);
-    free(image.pixels);
-}
-
-static void test_cover(void **state)
-{
-    (void)state;
-    static const int64_t rows[][8] = {
-        /* stored h, w; wanted h, w; full h, w; top, left */
-        {100, 200, 50, 50, 50, 100, 0, 25},    {200, 100, 50, 50, 100, 50, 25, 0},
-        {263, 376, 128, 128, 128, 183, 0, 27}, {10, 10, 20, 30, 30, 30, 5, 0},
-        {1, 1000, 8, 8, 8, 8000, 0, 3996},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const vq_image from = {.height = rows[i][0], .width = rows[i][1], .channels = 3};
-        const vq_window w = vq_window_cover(&from, rows[i][2], rows[i][3]);
-        assert_int_equal(w.full_height, rows[i][4]);
-        assert_int_equal(w.full_width, rows[i][5]);
-        assert_int_equal(w.top, rows[i][6]);
-        assert_int_equal(w.left, rows[i][7]);
-    }
-}
 
 /* ---- sizes and channels of a dataset ------------------------------------------ */
 
@@ -320,9 +240,6 @@ static void test_augmentation_only_where_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resize_follows_the_formula),
-        cmocka_unit_test(test_window_is_a_crop),
-        cmocka_unit_test(test_cover),
         cmocka_unit_test(test_sizes_that_differ),
         cmocka_unit_test(test_config_refused),
         cmocka_unit_test(test_broken_image_is_named),

@@ -18,6 +18,8 @@ static void test_defaults(void **state)
     assert_int_equal(config.height, 0);
     assert_int_equal(config.width, 0);
     assert_int_equal(config.channels, 0);
+    assert_int_equal(config.fit, VQ_FIT_CROP);
+    assert_int_equal(config.filter, VQ_FILTER_BILINEAR);
     assert_false(config.flip);
     assert_int_equal(config.crop_pad, 0);
     assert_false(config.augment);
@@ -26,12 +28,12 @@ static void test_defaults(void **state)
 
 static void test_set(void **state)
 {
-    static const char *const refused[][3] = {/* name, value, a word of the sentence */
-                                             {"heigth", "8", "height"},
-                                             {"height", "-1", "height"},
-                                             {"channels", "4", "channels"},
-                                             {"flip", "perhaps", "flip"},
-                                             {"augment", "true", "augment"}};
+    static const char *const refused[][3] = {
+        /* name, value, a word of the sentence */
+        {"heigth", "8", "height"},        {"height", "-1", "height"},
+        {"channels", "4", "channels"},    {"fit", "squeeze", "crop|pad|stretch|exact"},
+        {"filter", "nearest", "lanczos"}, {"flip", "perhaps", "flip"},
+        {"augment", "true", "augment"}};
     data_place *place = *state;
     vq_data_config config;
     vq_data_config_default(&config);
@@ -88,6 +90,8 @@ static void test_visit(void **state)
     assert_string_equal(all.text, "height|whole number|0|0..65536\n"
                                   "width|whole number|0|0..65536\n"
                                   "channels|whole number|0|0..3\n"
+                                  "fit|choice|crop|crop|pad|stretch|exact\n"
+                                  "filter|choice|bilinear|bilinear|bicubic|lanczos|box\n"
                                   "flip|yes or no|false|true|false\n"
                                   "crop_pad|whole number|0|0..1024\n"
                                   "cache_mb|whole number|1024|0..1048576\n");
