@@ -13,6 +13,14 @@ install(TARGETS vqvae_lib vqvae_data EXPORT vqvae-targets
 if(TARGET vqvae_cli)
     install(TARGETS vqvae_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET pages)
+    set(share ${CMAKE_INSTALL_DATAROOTDIR})
+    install(DIRECTORY ${VQVAE_PAGES}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+    # Where each shell looks by itself for completions of installed programs.
+    install(FILES ${VQVAE_PAGES}/bash/vqvae DESTINATION ${share}/bash-completion/completions)
+    install(FILES ${VQVAE_PAGES}/zsh/_vqvae DESTINATION ${share}/zsh/site-functions)
+    install(FILES ${VQVAE_PAGES}/fish/vqvae.fish DESTINATION ${share}/fish/vendor_completions.d)
+endif()
 install(DIRECTORY include/vqvae DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 install(EXPORT vqvae-targets NAMESPACE vqvae:: DESTINATION ${package_dir})

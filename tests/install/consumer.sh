@@ -47,6 +47,14 @@ if [ -x "$prefix/bin/vqvae" ]; then
     "$prefix/bin/vqvae" --version | grep -qF "$version" ||
         { echo 'the installed program does not start' >&2; exit 1; }
 fi
+# What the program says of itself lies where man and the shells look.
+if [ -d "$build/pages" ]; then
+    share=$prefix/share
+    for file in man/man1/vqvae.1 man/man1/vqvae-train.1 bash-completion/completions/vqvae \
+        zsh/site-functions/_vqvae fish/vendor_completions.d/vqvae.fish; do
+        [ -s "$share/$file" ] || { echo "not installed: $file" >&2; exit 1; }
+    done
+fi
 
 "$CMAKE" -P "$build/uninstall.cmake" >/dev/null
 left=$(find "$prefix" ! -type d)
