@@ -122,7 +122,8 @@ int program_context(program *p, int threads)
     config.log_user = p;
     const vq_status status = vq_context_create(&config, &ctx);
     if (status == VQ_E_ARG)
-        return fail(p, BAD_USAGE, "VQ_CPU is \"%s\"; it may be portable, avx2 or avx512",
+        return fail(p, BAD_USAGE,
+                    "VQ_CPU is \"%s\"; it may be portable, avx2, avx512 or avx512bf16",
                     config.cpu ? config.cpu : "");
     if (status != VQ_OK) return fail(p, MACHINE_FAILED, "%s", vq_status_name(status));
     vq_context_destroy(p->ctx);

@@ -50,8 +50,8 @@ typedef struct vq_context_config {
     int threads;            /**< 0 (default): one for each processor; else 1..1024 */
     vq_log_fn log;          /**< NULL: sentences are dropped */
     void *log_user;
-    const char *cpu; /**< NULL: the best the processor has; or an upper bound among
-                          "portable", "avx2", "avx512" for this library's own kernels (oneDNN
+    const char *cpu; /**< NULL: the best the processor has; or an upper bound among "portable",
+                          "avx2", "avx512", "avx512bf16" for this library's own kernels (oneDNN
                           has ONEDNN_MAX_CPU_ISA in the environment) */
 } vq_context_config;
 
@@ -76,7 +76,7 @@ VQ_API const char *vq_context_error(const vq_context *ctx);
 /** Number of threads a parallel section uses. */
 VQ_API int vq_context_threads(const vq_context *ctx);
 
-/** Name of the instruction set whose kernels run: "portable", "avx2" or "avx512". */
+/** Name of the instruction set whose kernels run, such as "portable" or "avx512". */
 VQ_API const char *vq_context_cpu(const vq_context *ctx);
 
 #ifdef __cplusplus

@@ -14,6 +14,7 @@ uint32_t vq_cpu_detect(void)
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         cpu |= VQ_CPU_AVX512;
+    if ((cpu & VQ_CPU_AVX512) && __builtin_cpu_supports("avx512bf16")) cpu |= VQ_CPU_AVX512_BF16;
 #endif
     return cpu;
 }
@@ -23,6 +24,7 @@ static const struct {
     uint32_t bits;
 } bounds[] = {
     /* Best first, so that vq_cpu_name() stops at the first one that is whole. */
+    {"avx512bf16", VQ_CPU_AVX2 | VQ_CPU_AVX512 | VQ_CPU_AVX512_BF16},
     {"avx512", VQ_CPU_AVX2 | VQ_CPU_AVX512},
     {"avx2", VQ_CPU_AVX2},
     {"portable", 0},

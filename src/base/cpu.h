@@ -8,11 +8,12 @@
 enum {
     VQ_CPU_AVX2 = 1u << 0,   /* AVX2 and FMA */
     VQ_CPU_AVX512 = 1u << 1, /* AVX-512 F, BW, DQ, VL */
+    VQ_CPU_AVX512_BF16 = 1u << 2,
 };
 
 /** Bits of what this machine can run. */
 uint32_t vq_cpu_detect(void);
-/** Bits allowed by an upper bound "portable", "avx2" or "avx512"; 0 and *known = 0 for
+/** Bits allowed by an upper bound such as "portable" or "avx512"; 0 and *known = 0 for
  *  other names. */
 uint32_t vq_cpu_bound(const char *name, int *known);
 /** Name of the best set in `cpu`. */

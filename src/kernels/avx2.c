@@ -89,6 +89,88 @@ TARGET static void argmin(const float *dot, const float *half, size_t count, int
     vq_kernels_portable.argmin(dot + j, half + j, count - j, first + (int32_t)j, best, at);
 }
 
+/* Panels of half width interleave four chains, enough to cover a good part of the latency while
+ * the codes come from the cache. */
+TARGET static void dots(size_t depth, const float *x, const float *codes, size_t panels, float *dot)
+{
+    for (size_t panel = 0; panel < panels; panel += 2, dot += 2 * VQ_CODE_PANEL) {
+        /* The last of an odd number is taken twice. */
+        const size_t next = panel + 1 < panels ? VQ_CODE_PANEL : 0;
+        const float *code = codes + panel * VQ_CODE_PANEL * depth;
+        __m256 sum[4];
+        VQ_UNROLL(4)
+        for (size_t i = 0; i < 4; i++) sum[i] = _mm256_setzero_ps();
+        for (size_t p = 0; p < depth; p++, code += VQ_CODE_PANEL) {
+            const __m256 line = _mm256_broadcast_ss(x + p);
+            VQ_UNROLL(4)
+            for (size_t i = 0; i < 4; i++)
+                sum[i] =
+                    _mm256_fmadd_ps(line, _mm256_loadu_ps(code + i / 2 * next * depth + i % 2 * 8),
+                                    sum[i]);
+        }
+        VQ_UNROLL(4)
+        for (size_t i = 0; i < 4; i++) _mm256_storeu_ps(dot + i / 2 * next + i % 2 * 8, sum[i]);
+    }
+}
+
+/* Least scores so far and where they are, of two registers of vectors. */
+typedef struct found {
+    __m256 least[2];
+    __m256i where[2];
+} found;
+
+/* A quarter of a panel at a time: 4 codes by 16 vectors leave registers for what was found. */
+enum { QUARTER = 4, LANES = 16 };
+
+TARGET static inline __attribute__((always_inline)) void search_quarter(
+    size_t depth, const float *x, const float *codes, const float *half, int32_t first, found *f)
+{
+    __m256 sum[QUARTER][2];
+    VQ_UNROLL(4)
+    for (size_t j = 0; j < QUARTER; j++) sum[j][0] = sum[j][1] = _mm256_setzero_ps();
+    for (size_t p = 0; p < depth; p++, x += LANES, codes += VQ_CODE_PANEL) {
+        const __m256 x0 = _mm256_loadu_ps(x), x1 = _mm256_loadu_ps(x + 8);
+        VQ_UNROLL(4)
+        for (size_t j = 0; j < QUARTER; j++) {
+            const __m256 number = _mm256_broadcast_ss(codes + j);
+            sum[j][0] = _mm256_fmadd_ps(number, x0, sum[j][0]);
+            sum[j][1] = _mm256_fmadd_ps(number, x1, sum[j][1]);
+        }
+    }
+    VQ_UNROLL(4)
+    for (size_t j = 0; j < QUARTER; j++) {
+        const __m256 length = _mm256_broadcast_ss(half + j);
+        const __m256i index = _mm256_set1_epi32(first + (int32_t)j);
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < 2; v++) {
+            const __m256 score = _mm256_sub_ps(length, sum[j][v]);
+            const __m256 less = _mm256_cmp_ps(score, f->least[v], _CMP_LT_OQ);
+            f->where[v] = _mm256_blendv_epi8(f->where[v], index, _mm256_castps_si256(less));
+            f->least[v] = _mm256_min_ps(score, f->least[v]); /* the old one where not a number */
+        }
+    }
+}
+
+TARGET static void search(size_t depth, const float *x, const float *codes, const float *half,
+                          size_t count, int32_t first, float *best, int32_t *at)
+{
+    found f;
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < 2; v++) {
+        f.least[v] = _mm256_loadu_ps(best + 8 * v);
+        f.where[v] = _mm256_loadu_si256((const __m256i *)(at + 8 * v));
+    }
+    for (size_t j = 0; j < count; j += QUARTER)
+        search_quarter(depth, x,
+                       codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL,
+                       half + j, first + (int32_t)j, &f);
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < 2; v++) {
+        _mm256_storeu_ps(best + 8 * v, f.least[v]);
+        _mm256_storeu_si256((__m256i *)(at + 8 * v), f.where[v]);
+    }
+}
+
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2)
 {
@@ -120,9 +202,12 @@ const vq_kernels vq_kernels_avx2 = {
     .name = "avx2",
     .tile_rows = ROWS,
     .tile_cols = COLS,
+    .search_lanes = LANES,
     .gemm_tile = gemm_tile,
     .pack = vq_pack_x86,
     .argmin = argmin,
+    .dots = dots,
+    .search = search,
     .adam = adam,
 };
 

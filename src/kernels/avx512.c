@@ -3,6 +3,7 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
+#include "kernels/screening.h"
 #include "kernels/x86.h"
 #include <immintrin.h>
 
@@ -98,6 +99,99 @@ TARGET static void argmin(const float *dot, const float *half, size_t count, int
     *at = _mm512_mask_reduce_min_epi32(equal, l.where);
 }
 
+/* Eight panels give as many chains as cover the latency. */
+enum { CHAINS = 8 };
+
+INLINE void dots_of(size_t depth, const float *x, const float *codes, size_t panels, float *dot)
+{
+    __m512 sum[CHAINS];
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < panels; i++) sum[i] = _mm512_setzero_ps();
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        const __m512 line = _mm512_set1_ps(x[p]);
+        VQ_UNROLL(8)
+        for (size_t i = 0; i < panels; i++)
+            sum[i] =
+                _mm512_fmadd_ps(line, _mm512_loadu_ps(codes + i * VQ_CODE_PANEL * depth), sum[i]);
+    }
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < panels; i++) _mm512_storeu_ps(dot + i * VQ_CODE_PANEL, sum[i]);
+}
+
+TARGET static void dots(size_t depth, const float *x, const float *codes, size_t panels, float *dot)
+{
+    const size_t panel = VQ_CODE_PANEL * depth;
+    for (; panels >= CHAINS; panels -= CHAINS, codes += CHAINS * panel) {
+        dots_of(depth, x, codes, CHAINS, dot);
+        dot += CHAINS * VQ_CODE_PANEL;
+    }
+    for (; panels > 0; panels--, codes += panel, dot += VQ_CODE_PANEL)
+        dots_of(depth, x, codes, 1, dot);
+}
+
+enum { LANES = 32 }; /* vectors of a search */
+
+/* Half a panel, 8 codes, by two registers of vectors. `depth` is a constant where it is small, so
+ * that the vectors stay in registers from one panel to the next. */
+INLINE void search_half(size_t depth, const float *x, const float *codes, const float *half,
+                        __m512i index, __m512 least[2], __m512i where[2])
+{
+    __m512 sum[8][2];
+    VQ_UNROLL(8)
+    for (size_t j = 0; j < 8; j++) sum[j][0] = sum[j][1] = _mm512_setzero_ps();
+    for (size_t p = 0; p < depth; p++) {
+        const __m512 x0 = _mm512_loadu_ps(x + p * LANES), x1 = _mm512_loadu_ps(x + p * LANES + 16);
+        VQ_UNROLL(8)
+        for (size_t j = 0; j < 8; j++) {
+            const __m512 number = _mm512_set1_ps(codes[p * VQ_CODE_PANEL + j]);
+            sum[j][0] = _mm512_fmadd_ps(number, x0, sum[j][0]);
+            sum[j][1] = _mm512_fmadd_ps(number, x1, sum[j][1]);
+        }
+    }
+    VQ_UNROLL(8)
+    for (size_t j = 0; j < 8; j++) {
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < 2; v++) {
+            const __m512 score = _mm512_sub_ps(_mm512_set1_ps(half[j]), sum[j][v]);
+            const __mmask16 less = _mm512_cmp_ps_mask(score, least[v], _CMP_LT_OQ);
+            where[v] = _mm512_mask_mov_epi32(where[v], less, index);
+            least[v] = _mm512_min_ps(score, least[v]); /* the old one where not a number */
+        }
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(1));
+    }
+}
+
+INLINE void search_any(size_t depth, const float *x, const float *codes, const float *half,
+                       size_t count, int32_t first, float *best, int32_t *at)
+{
+    __m512 least[2] = {_mm512_loadu_ps(best), _mm512_loadu_ps(best + 16)};
+    __m512i where[2] = {_mm512_loadu_si512(at), _mm512_loadu_si512(at + 16)};
+    __m512i index = _mm512_set1_epi32(first);
+    for (size_t j = 0; j < count; j += 8) {
+        search_half(depth, x, codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL,
+                    half + j, index, least, where);
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(8));
+    }
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < 2; v++) {
+        _mm512_storeu_ps(best + 16 * v, least[v]);
+        _mm512_storeu_si512(at + 16 * v, where[v]);
+    }
+}
+
+TARGET static void search(size_t depth, const float *x, const float *codes, const float *half,
+                          size_t count, int32_t first, float *best, int32_t *at)
+{
+    switch (depth) {
+    case 1: search_any(1, x, codes, half, count, first, best, at); break;
+    case 2: search_any(2, x, codes, half, count, first, best, at); break;
+    case 3: search_any(3, x, codes, half, count, first, best, at); break;
+    case 4: search_any(4, x, codes, half, count, first, best, at); break;
+    case 8: search_any(8, x, codes, half, count, first, best, at); break;
+    default: search_any(depth, x, codes, half, count, first, best, at);
+    }
+}
+
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2)
 {
@@ -125,14 +219,14 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
     }
 }
 
-const vq_kernels vq_kernels_avx512 = {
-    .name = "avx512",
-    .tile_rows = ROWS,
-    .tile_cols = COLS,
-    .gemm_tile = gemm_tile,
-    .pack = vq_pack_x86,
-    .argmin = argmin,
-    .adam = adam,
-};
+/* What every processor with these instructions runs; some screen in bf16 besides. */
+#define KERNELS                                                                                    \
+    .tile_rows = ROWS, .tile_cols = COLS, .search_lanes = LANES, .gemm_tile = gemm_tile,           \
+    .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .search = search, .adam = adam
+
+const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
+const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",
+                                          KERNELS,
+                                          .screening = &vq_screening_avx512};
 
 #endif

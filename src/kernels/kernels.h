@@ -34,11 +34,27 @@ typedef struct vq_panel {
  *  and 0 for lanes <= i < width. Writes width*depth numbers. */
 typedef void vq_pack_fn(const vq_panel *panel, size_t width, float *to);
 
+/* Codes lie in panels of VQ_CODE_PANEL: number p of code j of a panel is panel[p*VQ_CODE_PANEL+j].
+ * The score of a code is half - dot, dot one chain over p from zero, half being |e|^2/2: with
+ * the same |x|^2/2 added to all it is half the squared distance (see nearest.h). */
+enum { VQ_CODE_PANEL = 16 };
+
 /** Lowest index j in [0, count) at which score[j] = half[j] - dot[j] is least; *best is that
  *  score on return. Continues from (*best, *at) with indices offset by `first`. A score that
  *  is not a number is never chosen. */
 typedef void vq_argmin_fn(const float *dot, const float *half, size_t count, int32_t first,
                           float *best, int32_t *at);
+
+/** dot[j] = sum over p of x[p] * code j [p] for every code of `panels` panels in a row. */
+typedef void vq_dots_fn(size_t depth, const float *x, const float *codes, size_t panels,
+                        float *dot);
+
+/** Nearest codes of the table's `search_lanes` vectors, number p of vector i being
+ *  x[p*search_lanes + i]: argmin over the `count` codes that start at the panel `codes`, of
+ *  scores as above, without keeping them. best[i] and at[i] as in vq_argmin_fn. Where `count` is
+ *  no multiple of VQ_CODE_PANEL the rest of the last panel has `half` of +infinity. */
+typedef void vq_search_fn(size_t depth, const float *x, const float *codes, const float *half,
+                          size_t count, int32_t first, float *best, int32_t *at);
 
 /** Adam on `count` numbers; see train/optimizer.c for the formula. With g the gradient scaled
  *  and with l2 added, each line rounded once per operation:
@@ -58,14 +74,20 @@ typedef struct vq_adam_step {
 typedef void vq_adam_fn(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2);
 
-enum { VQ_TILE_ROWS_MAX = 16 };
+enum { VQ_TILE_ROWS_MAX = 16, VQ_SEARCH_LANES_MAX = 32 };
+
+struct vq_screening;
 
 typedef struct vq_kernels {
-    const char *name;            /* "portable", "avx2", "avx512" */
+    const char *name;            /* the row of kernel_list.def */
     size_t tile_rows, tile_cols; /* at most VQ_TILE_ROWS_MAX rows */
+    size_t search_lanes;         /* at most VQ_SEARCH_LANES_MAX */
     vq_gemm_tile_fn *gemm_tile;
     vq_pack_fn *pack;
     vq_argmin_fn *argmin;
+    vq_dots_fn *dots;
+    vq_search_fn *search;
+    const struct vq_screening *screening; /* of screening.h; NULL where there is no bf16 */
     vq_adam_fn *adam;
 } vq_kernels;
 
@@ -96,13 +118,5 @@ typedef struct vq_gemm {
 } vq_gemm;
 size_t vq_gemm_workspace(const vq_context *ctx, size_t m, size_t n, size_t k);
 void vq_gemm_run(vq_context *ctx, const vq_gemm *g, void *workspace);
-
-/** Nearest of K codes for n vectors, without an n x K matrix: idx[i] = argmin_j |x_i - e_j|^2,
- *  computed as argmin of |e_j - mu|^2/2 - (x_i - mu).(e_j - mu), mu the mean code; ties go to
- *  the lowest index. x: n x D, codes: K x D, row-major; `workspace` as gemm's. K >= 1 and fits
- *  int32_t; a vector whose every score is infinite or not a number gets index 0. */
-size_t vq_nearest_workspace(const vq_context *ctx, size_t n, size_t dim, size_t n_codes);
-void vq_nearest_run(vq_context *ctx, size_t n, size_t dim, size_t n_codes, const float *x,
-                    const float *codes, int32_t *idx, void *workspace);
 
 #endif

@@ -1,160 +1,279 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/nearest.c -- nearest code of every vector by the matrix micro-kernel.
+ * kernels/nearest.c -- nearest code of every vector.
  *
- * |x - e|^2 / 2 = |x|^2 / 2 + |e|^2 / 2 - x.e, whose first term is the same for all codes.
- * The rest cancels when x and e are far from the origin, so both are first moved by the
- * mean code. Products of a few vectors with some hundred codes are made in cache and
- * searched there. */
+ * Vectors are packed into tiles, one in each lane, and a tile walks along the panels of codes.
+ * Vectors and codes are taken in blocks that stay in the second-level cache. Where there are
+ * fewer tiles than threads, the threads share the codes instead. */
+#include "kernels/nearest.h"
 #include "base/parallel.h"
-#include "kernels/kernels.h"
 #include "kernels/pack.h"
 #include <math.h>
 
 enum {
-    CODES_MAX = 512,     /* codes whose products with a tile of vectors are kept: 16 KiB */
-    MEAN_GRAIN = 16,     /* numbers of the mean code that one piece makes */
-    PIECE_WORK = 1 << 17 /* multiply-adds below which a thread is not worth waking */
+    BLOCK = 1 << 15,      /* numbers of a block of vectors, of a block of codes: 128 KiB */
+    PIECE_WORK = 1 << 17, /* multiply-adds below which a thread is not worth waking */
+    ROWS_SHARE = 3,       /* up to this part of a tile is searched vector by vector */
+    PASS_SHARE = 2,       /* screening has failed where more than this part passes it, */
+    REST = 7              /* and that many tiles are then searched without */
 };
 
 typedef struct nearest_job {
+    const vq_code_index *index;
     const vq_kernels *kernels;
-    size_t n, dim, n_codes;
-    const float *x, *codes;
+    size_t n, tiles;
+    const float *x;
     int32_t *idx;
-    double *sum;    /* dim: of all codes */
-    float *mean;    /* dim */
-    float *half;    /* n_codes, padded to panels: |e - mean|^2 / 2 */
-    float *packed;  /* panels of the codes less their mean */
-    float *scratch; /* for each thread: a panel of vectors, then their products */
-    size_t scratch_size;
+    size_t block_tiles, block_panels;
+    size_t parts;           /* threads that share the codes; 1: they share the vectors */
+    float *part_best;       /* parts x n, where there are several */
+    int32_t *part_at;       /* likewise */
+    unsigned char *scratch; /* of all threads */
+    size_t scratch_size;    /* of each */
 } nearest_job;
 
-/* Lays the job's arrays out in the workspace; the same calls measure it. */
-static void layout(nearest_job *job, const vq_context *ctx, vq_arena *arena)
+/* What one thread works in: a block of vectors, and what is known of them. */
+typedef struct scratch {
+    float *x;            /* packed tiles, or one centred vector */
+    float *best;         /* for each vector */
+    int32_t *at;         /* likewise */
+    float *dot;          /* products of one vector with a block of codes */
+    uint32_t *pairs;     /* from here on for screening: the tiles in bf16 */
+    float *length, *gap; /* for each vector, see vq_screen_tile */
+    float *threshold;    /* likewise */
+    float *low;          /* of a tile and a block of codes */
+    uint32_t *mask;      /* likewise */
+    size_t rest;         /* tiles that screening still rests */
+} scratch;
+
+typedef struct range {
+    size_t begin, end;
+} range;
+
+static size_t smaller(size_t a, size_t b)
 {
-    const vq_kernels *kernels = vq_kernels_of(ctx);
-    const size_t padded = vq_round_up(job->n_codes, kernels->tile_cols);
-    const size_t part = padded < CODES_MAX ? padded : CODES_MAX;
-    job->kernels = kernels;
-    job->scratch_size = vq_round_up(kernels->tile_rows * (job->dim + part), VQ_PACK_ALIGNED);
-    job->sum = vq_arena_get(arena, job->dim, sizeof(double));
-    job->mean = vq_arena_get(arena, job->dim, sizeof(float));
-    job->half = vq_arena_get(arena, padded, sizeof(float));
-    job->packed = vq_arena_get(arena, padded * job->dim, sizeof(float));
-    job->scratch = vq_arena_get(arena, (size_t)ctx->threads * job->scratch_size, sizeof(float));
+    return a < b ? a : b;
 }
 
-size_t vq_nearest_workspace(const vq_context *ctx, size_t n, size_t dim, size_t n_codes)
+static scratch scratch_of(const nearest_job *job, vq_arena *arena)
 {
-    nearest_job job = {.n = n, .dim = dim, .n_codes = n_codes};
+    const size_t vectors = job->block_tiles * job->kernels->search_lanes;
+    const size_t dim = job->index->dim;
+    scratch s = {
+        .x = vq_arena_get(arena, vectors * dim, sizeof(float)),
+        .best = vq_arena_get(arena, vectors, sizeof(float)),
+        .at = vq_arena_get(arena, vectors, sizeof(int32_t)),
+        .dot = vq_arena_get(arena, job->block_panels * VQ_CODE_PANEL, sizeof(float)),
+    };
+    if (!job->index->screened) return s;
+    s.pairs = vq_arena_get(arena, vectors * vq_ceil_div(dim, 2), sizeof(uint32_t));
+    s.length = vq_arena_get(arena, vectors, sizeof(float));
+    s.gap = vq_arena_get(arena, vectors, sizeof(float));
+    s.threshold = vq_arena_get(arena, vectors, sizeof(float));
+    s.low = vq_arena_get(arena, job->block_panels * job->kernels->search_lanes, sizeof(float));
+    s.mask = vq_arena_get(arena, job->block_panels, sizeof(uint32_t));
+    return s;
+}
+
+static void layout(nearest_job *job, const vq_context *ctx, vq_arena *arena)
+{
+    const vq_code_index *index = job->index;
+    const size_t threads = (size_t)ctx->threads, lanes = index->kernels->search_lanes;
+    const size_t block_tiles = BLOCK / (lanes * index->dim);
+    const size_t block_panels = BLOCK / (VQ_CODE_PANEL * index->dim);
+    vq_arena measure = {0};
+    job->kernels = index->kernels;
+    job->tiles = vq_ceil_div(job->n, lanes);
+    job->block_tiles = block_tiles ? smaller(block_tiles, job->tiles) : 1;
+    job->block_panels = block_panels ? smaller(block_panels, index->panels) : 1;
+    job->parts = 1;
+    if (job->tiles < threads) job->parts += job->n * index->n_codes / (1 + PIECE_WORK / index->dim);
+    job->parts = smaller(job->parts, smaller(threads, index->panels));
+    if (job->parts > 1) {
+        job->part_best = vq_arena_get(arena, job->parts * job->n, sizeof(float));
+        job->part_at = vq_arena_get(arena, job->parts * job->n, sizeof(int32_t));
+    }
+    (void)scratch_of(job, &measure);
+    job->scratch_size = vq_round_up(measure.used, VQ_ALIGNMENT);
+    job->scratch = vq_arena_get(arena, threads, job->scratch_size);
+}
+
+size_t vq_nearest_workspace(const vq_context *ctx, const vq_code_index *index, size_t n)
+{
+    nearest_job job = {.index = index, .n = n};
     vq_arena arena = {0};
     layout(&job, ctx, &arena);
     return arena.used;
 }
 
-/* In double and in the order of the codes: the same mean whatever the pieces. */
-static void make_mean(void *arg, size_t begin, size_t end, int thread)
+/* ---- a block of vectors, a block of codes ------------------------------------- */
+
+static void search_plainly(const nearest_job *job, const scratch *s, size_t tile, range panels)
 {
-    const nearest_job *job = arg;
-    (void)thread;
-    for (size_t d = begin; d < end; d++) job->sum[d] = 0.0;
-    for (size_t j = 0; j < job->n_codes; j++)
-        for (size_t d = begin; d < end; d++) job->sum[d] += (double)job->codes[j * job->dim + d];
-    for (size_t d = begin; d < end; d++) job->mean[d] = (float)(job->sum[d] / (double)job->n_codes);
+    const vq_code_index *index = job->index;
+    const size_t first = panels.begin * VQ_CODE_PANEL, vector = tile * job->kernels->search_lanes;
+    const size_t count = smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first;
+    job->kernels->search(index->dim, s->x + vector * index->dim, index->packed + first * index->dim,
+                         index->half + first, count, (int32_t)first, s->best + vector,
+                         s->at + vector);
 }
 
-/* The square of a float is exact in double, so contracting it with the sum changes
- * nothing. A group of lanes at a time lets the compiler keep several chains going. */
-static void half_squares(const float *panel, size_t width, size_t depth, float *half)
+/* See screening.h. A threshold may stand from earlier codes, and the best score so far is one too:
+ * both only let fewer groups pass that cannot hold the nearest code of all. */
+static void search_screened(const nearest_job *job, scratch *s, size_t tile, range panels)
 {
-    enum { LANES = 16 };
-    for (size_t lane = 0; lane < width; lane += LANES) {
-        const size_t lanes = width - lane < LANES ? width - lane : LANES;
-        double sum[LANES] = {0.0};
-        for (size_t p = 0; p < depth; p++)
-            for (size_t i = 0; i < lanes; i++) {
-                const double e = (double)panel[p * width + lane + i];
-                sum[i] += e * e;
-            }
-        for (size_t i = 0; i < lanes; i++) half[lane + i] = (float)(0.5 * sum[i]);
+    const vq_code_index *index = job->index;
+    const vq_screening *screening = job->kernels->screening;
+    const size_t lanes = job->kernels->search_lanes, vector = tile * lanes;
+    const size_t first = panels.begin * VQ_CODE_PANEL, count = panels.end - panels.begin;
+    const size_t pairs = vq_ceil_div(index->dim, 2);
+    const vq_screen_tile x = {s->pairs + vector * pairs, s->length + vector, s->gap + vector};
+    float *threshold = s->threshold + vector;
+    for (size_t i = 0; i < lanes; i++)
+        if (s->best[vector + i] < threshold[i]) threshold[i] = s->best[vector + i];
+    screening->screen(index->dim, &x, index->screen.pairs + first * pairs, index->half + first,
+                      index->screen.groups + panels.begin, count, s->low, threshold);
+    const size_t passed = screening->pass(count, s->low, threshold, s->mask);
+    if (passed > count * lanes / PASS_SHARE) {
+        s->rest = REST * job->block_tiles;
+        search_plainly(job, s, tile, panels);
+        return;
     }
+    screening->again(index->dim, s->x + vector * index->dim, index->packed + first * index->dim,
+                     index->half + first, count, s->mask, (int32_t)first, s->best + vector,
+                     s->at + vector);
 }
 
-static void pack_codes(void *arg, size_t begin, size_t end, int thread)
+/* Packs the tiles and searches them among the panels; results lie in the scratch. */
+static void search_tiles(const nearest_job *job, scratch *s, range tiles, range panels)
 {
-    const nearest_job *job = arg;
-    const size_t width = job->kernels->tile_cols;
-    const vq_lines lines = {
-        .from = job->codes,
-        .lane_step = job->dim,
-        .depth_step = 1,
-        .lanes = job->n_codes,
-        .depth = job->dim,
-        .shift = job->mean,
-    };
-    (void)thread;
-    vq_pack_panels(job->kernels->pack, &lines, width, begin, end,
-                   job->packed + begin * width * job->dim);
-    for (size_t i = begin; i < end; i++)
-        half_squares(job->packed + i * width * job->dim, width, job->dim, job->half + i * width);
-}
-
-/* Searches the codes [first, first + count) for `rows` packed vectors. */
-static void search(const nearest_job *job, const float *a, size_t rows, float *dot, size_t first,
-                   size_t count, float *best, int32_t *idx)
-{
-    const size_t cols = job->kernels->tile_cols;
-    const size_t stride = vq_round_up(count, cols);
-    for (size_t j = 0; j < count; j += cols)
-        job->kernels->gemm_tile(job->dim, a, job->packed + (first + j) * job->dim, dot + j, stride,
-                                rows, cols, 0);
-    for (size_t i = 0; i < rows; i++)
-        job->kernels->argmin(dot + i * stride, job->half + first, count, (int32_t)first, best + i,
-                             idx + i);
-}
-
-/* Finds the codes of the tiles [begin, end) of vectors. */
-static void search_tiles(void *arg, size_t begin, size_t end, int thread)
-{
-    const nearest_job *job = arg;
-    const size_t rows = job->kernels->tile_rows;
-    float *a = job->scratch + (size_t)thread * job->scratch_size;
+    const vq_code_index *index = job->index;
+    const size_t lanes = job->kernels->search_lanes, count = tiles.end - tiles.begin;
     const vq_lines lines = {
         .from = job->x,
-        .lane_step = job->dim,
+        .lane_step = index->dim,
         .depth_step = 1,
         .lanes = job->n,
-        .depth = job->dim,
-        .shift = job->mean,
+        .depth = index->dim,
+        .shift = index->centre,
     };
-    for (size_t tile = begin; tile < end; tile++) {
-        float best[VQ_TILE_ROWS_MAX];
-        const size_t row = tile * rows;
-        const size_t count = job->n - row < rows ? job->n - row : rows;
-        vq_pack_panels(job->kernels->pack, &lines, rows, tile, tile + 1, a);
-        for (size_t i = 0; i < count; i++) {
-            best[i] = INFINITY;
-            job->idx[row + i] = 0;
-        }
-        for (size_t first = 0; first < job->n_codes; first += CODES_MAX) {
-            const size_t left = job->n_codes - first;
-            search(job, a, count, a + rows * job->dim, first, left < CODES_MAX ? left : CODES_MAX,
-                   best, job->idx + row);
+    vq_pack_panels(job->kernels->pack, &lines, lanes, tiles.begin, tiles.end, s->x);
+    for (size_t i = 0; i < count * lanes; i++) {
+        s->best[i] = INFINITY;
+        s->at[i] = 0;
+    }
+    for (size_t t = 0; index->screened && t < count; t++) {
+        const size_t vector = t * lanes;
+        job->kernels->screening->pack(index->dim, lanes, s->x + vector * index->dim,
+                                      s->pairs + vector * vq_ceil_div(index->dim, 2),
+                                      s->length + vector, s->gap + vector);
+        for (size_t i = 0; i < lanes; i++) s->threshold[vector + i] = INFINITY;
+    }
+    for (range block = panels; block.begin < panels.end; block.begin = block.end) {
+        block.end = smaller(block.begin + job->block_panels, panels.end);
+        for (size_t t = 0; t < count; t++) {
+            if (!index->screened || s->rest) search_plainly(job, s, t, block);
+            else search_screened(job, s, t, block);
+            if (s->rest) s->rest--;
         }
     }
 }
 
-void vq_nearest_run(vq_context *ctx, size_t n, size_t dim, size_t n_codes, const float *x,
-                    const float *codes, int32_t *idx, void *workspace)
+/* One vector: its products with a block of codes, then the least score. */
+static void search_row(const nearest_job *job, scratch *s, size_t row, range panels)
 {
-    nearest_job job = {.n = n, .dim = dim, .n_codes = n_codes, .x = x, .codes = codes, .idx = idx};
+    const vq_code_index *index = job->index;
+    const float *x = job->x + row * index->dim;
+    for (size_t d = 0; d < index->dim; d++) s->x[d] = x[d] - index->centre[d];
+    s->best[0] = INFINITY;
+    s->at[0] = 0;
+    for (range block = panels; block.begin < panels.end; block.begin = block.end) {
+        block.end = smaller(block.begin + job->block_panels, panels.end);
+        const size_t first = block.begin * VQ_CODE_PANEL;
+        job->kernels->dots(index->dim, s->x, index->packed + first * index->dim,
+                           block.end - block.begin, s->dot);
+        job->kernels->argmin(s->dot, index->half + first,
+                             smaller(block.end * VQ_CODE_PANEL, index->n_codes) - first,
+                             (int32_t)first, s->best, s->at);
+    }
+}
+
+/* ---- all of them ---------------------------------------------------------------- */
+
+static void keep(const scratch *s, size_t count, float *best, int32_t *at)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (best) best[i] = s->best[i];
+        at[i] = s->at[i];
+    }
+}
+
+/* Searches the tiles among the panels; best (NULL: not wanted) and at are those of all vectors. */
+static void search(const nearest_job *job, scratch *s, range tiles, range panels, float *best,
+                   int32_t *at)
+{
+    const size_t lanes = job->kernels->search_lanes, alone = job->n % lanes;
+    const bool rows = tiles.end == job->tiles && alone > 0 && alone <= lanes / ROWS_SHARE;
+    if (rows) tiles.end--;
+    for (range block = tiles; block.begin < tiles.end; block.begin = block.end) {
+        block.end = smaller(block.begin + job->block_tiles, tiles.end);
+        const size_t row = block.begin * lanes, end = smaller(block.end * lanes, job->n);
+        search_tiles(job, s, block, panels);
+        keep(s, end - row, best ? best + row : NULL, at + row);
+    }
+    for (size_t row = job->n - alone; rows && row < job->n; row++) {
+        search_row(job, s, row, panels);
+        keep(s, 1, best ? best + row : NULL, at + row);
+    }
+}
+
+static scratch bind_scratch(const nearest_job *job, int thread)
+{
+    vq_arena arena = {.base = job->scratch + (size_t)thread * job->scratch_size,
+                      .capacity = job->scratch_size};
+    return scratch_of(job, &arena);
+}
+
+static void search_some_vectors(void *arg, size_t begin, size_t end, int thread)
+{
+    const nearest_job *job = arg;
+    scratch s = bind_scratch(job, thread);
+    search(job, &s, (range){begin, end}, (range){0, job->index->panels}, NULL, job->idx);
+}
+
+static void search_some_codes(void *arg, size_t begin, size_t end, int thread)
+{
+    const nearest_job *job = arg;
+    const size_t panels = job->index->panels;
+    scratch s = bind_scratch(job, thread);
+    for (size_t part = begin; part < end; part++)
+        search(job, &s, (range){0, job->tiles},
+               (range){part * panels / job->parts, (part + 1) * panels / job->parts},
+               job->part_best + part * job->n, job->part_at + part * job->n);
+}
+
+/* Later parts have higher indices, so a tie stays where it is. */
+static void join_parts(const nearest_job *job)
+{
+    for (size_t i = 0; i < job->n; i++) {
+        size_t least = 0;
+        for (size_t part = 1; part < job->parts; part++)
+            if (job->part_best[part * job->n + i] < job->part_best[least * job->n + i])
+                least = part;
+        job->idx[i] = job->part_at[least * job->n + i];
+    }
+}
+
+void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+                    int32_t *idx, void *workspace)
+{
+    nearest_job job = {.index = index, .n = n, .x = x, .idx = idx};
     vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
     layout(&job, ctx, &arena);
-    const size_t panels = vq_ceil_div(n_codes, job.kernels->tile_cols);
-    const size_t tiles = vq_ceil_div(n, job.kernels->tile_rows);
-    const size_t work = job.kernels->tile_rows * n_codes * (dim + 1);
-    vq_parallel_for(ctx, dim, MEAN_GRAIN + PIECE_WORK / n_codes, make_mean, &job);
-    vq_parallel_for(ctx, panels, 1 + PIECE_WORK / (job.kernels->tile_cols * (dim + 1)), pack_codes,
-                    &job);
-    vq_parallel_for(ctx, tiles, 1 + PIECE_WORK / work, search_tiles, &job);
+    if (job.parts > 1) {
+        vq_parallel_for(ctx, job.parts, 1, search_some_codes, &job);
+        join_parts(&job);
+        return;
+    }
+    const size_t work = job.kernels->search_lanes * index->n_codes * index->dim;
+    vq_parallel_for(ctx, job.tiles, 1 + PIECE_WORK / work, search_some_vectors, &job);
 }

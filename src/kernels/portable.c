@@ -48,6 +48,28 @@ static void argmin(const float *dot, const float *half, size_t count, int32_t fi
     }
 }
 
+static void dots(size_t depth, const float *x, const float *codes, size_t panels, float *dot)
+{
+    for (size_t panel = 0; panel < panels; panel++, dot += VQ_CODE_PANEL) {
+        for (size_t j = 0; j < VQ_CODE_PANEL; j++) dot[j] = 0.0f;
+        for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL)
+            for (size_t j = 0; j < VQ_CODE_PANEL; j++) dot[j] = fmaf(x[p], codes[j], dot[j]);
+    }
+}
+
+/* One vector at a time, as its lanes are one. */
+static void search(size_t depth, const float *x, const float *codes, const float *half,
+                   size_t count, int32_t first, float *best, int32_t *at)
+{
+    for (size_t j = 0; j < count; j += VQ_CODE_PANEL, codes += VQ_CODE_PANEL * depth) {
+        const size_t left = count - j;
+        float dot[VQ_CODE_PANEL];
+        dots(depth, x, codes, 1, dot);
+        argmin(dot, half + j, left < VQ_CODE_PANEL ? left : VQ_CODE_PANEL, first + (int32_t)j, best,
+               at);
+    }
+}
+
 static void adam(size_t count, const vq_adam_step *s, float *parameter, const float *gradient,
                  float *moment1, float *moment2)
 {
@@ -67,8 +89,11 @@ const vq_kernels vq_kernels_portable = {
     .name = "portable",
     .tile_rows = ROWS,
     .tile_cols = COLS,
+    .search_lanes = 1,
     .gemm_tile = gemm_tile,
     .pack = pack,
     .argmin = argmin,
+    .dots = dots,
+    .search = search,
     .adam = adam,
 };

@@ -18,4 +18,7 @@
  *  two halves, and no slower than the rest of packing elsewhere. */
 vq_pack_fn vq_pack_x86;
 
+/** For processors with AVX-512 BF16; its tiles have 32 lanes. */
+extern const struct vq_screening vq_screening_avx512;
+
 #endif

@@ -44,17 +44,37 @@ static void find_nearest(vq_context *ctx, const vq_quantize_sizes *s, const doub
 
 #else
 
-#include "kernels/kernels.h"
+#include "kernels/nearest.h"
+
+typedef struct nearest_parts {
+    vq_code_index index;
+    void *memory, *workspace;
+} nearest_parts;
+
+static nearest_parts nearest_parts_of(const vq_context *ctx, const vq_quantize_sizes *s,
+                                      vq_arena *arena)
+{
+    nearest_parts parts;
+    const size_t size = vq_code_index_plan(ctx, s->dim, s->n_codes, &parts.index);
+    parts.memory = vq_arena_get(arena, size, 1);
+    parts.workspace = vq_arena_get(arena, vq_nearest_workspace(ctx, &parts.index, s->n), 1);
+    return parts;
+}
 
 static size_t nearest_workspace(const vq_context *ctx, const vq_quantize_sizes *s)
 {
-    return vq_nearest_workspace(ctx, s->n, s->dim, s->n_codes);
+    vq_arena arena = {0};
+    (void)nearest_parts_of(ctx, s, &arena);
+    return arena.used;
 }
 
 static void find_nearest(vq_context *ctx, const vq_quantize_sizes *s, const float *z,
                          const float *codebook, int32_t *codes, void *workspace)
 {
-    vq_nearest_run(ctx, s->n, s->dim, s->n_codes, z, codebook, codes, workspace);
+    vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
+    nearest_parts parts = nearest_parts_of(ctx, s, &arena);
+    vq_code_index_build(ctx, codebook, parts.memory, &parts.index);
+    vq_nearest_run(ctx, &parts.index, s->n, z, codes, parts.workspace);
 }
 
 vq_quantize_sizes vq_quantize_sizes_of(const vq_step *run)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/kernels/test_nearest.c -- the search for the nearest code: the same index from every
  * table and number of threads, and a distance that double precision agrees with. */
+#include "kernels/nearest.h"
 #include "tables.h"
 #include <math.h>
 
@@ -72,12 +73,17 @@ static void problem_destroy(problem *p)
 static int32_t *nearest(const problem *p, const vq_kernels *kernels, int threads)
 {
     vq_context ctx = {.threads = threads, .kernels = kernels};
-    const size_t size = vq_nearest_workspace(&ctx, p->n, p->dim, p->n_codes);
+    vq_code_index index;
+    const size_t packed = vq_code_index_plan(&ctx, p->dim, p->n_codes, &index);
+    void *memory = workspace_create(packed);
+    const size_t size = vq_nearest_workspace(&ctx, &index, p->n);
     void *workspace = workspace_create(size);
     int32_t *idx = malloc((p->n + 2) * sizeof *idx);
     assert_non_null(idx);
     idx[0] = idx[p->n + 1] = 0x7b7b7b7b;
-    vq_nearest_run(&ctx, p->n, p->dim, p->n_codes, p->x, p->codes, idx + 1, workspace);
+    vq_code_index_build(&ctx, p->codes, memory, &index);
+    vq_nearest_run(&ctx, &index, p->n, p->x, idx + 1, workspace);
+    workspace_destroy(memory, packed);
     assert_int_equal(idx[0], 0x7b7b7b7b);
     assert_int_equal(idx[p->n + 1], 0x7b7b7b7b);
     workspace_destroy(workspace, size);
