@@ -36,6 +36,8 @@ typedef struct vq_file_hooks {
     int (*sync)(void *user, int fd);
     int (*close)(void *user, int fd);
     int (*rename)(void *user, const char *from, const char *to);
+    /** As unlink. */
+    int (*remove)(void *user, const char *path);
     void *user;
 } vq_file_hooks;
 

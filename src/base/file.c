@@ -18,6 +18,15 @@ vq_status vq_file_failed(vq_context *ctx, const char *path, const char *action)
                    vq_platform_error(code, words, sizeof words));
 }
 
+int vq_file_descriptor(vq_context *ctx, const char *path, int flags)
+{
+    int fd;
+    do {
+        fd = ctx->files.open(ctx->files.user, path, flags | O_CLOEXEC, 0666);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 /* One read that signals do not interrupt. */
 static long long read_some(vq_context *ctx, int fd, void *to, size_t size)
 {
@@ -39,18 +48,25 @@ static vq_status grow(vq_context *ctx, vq_bytes *bytes, size_t *capacity, size_t
     return VQ_OK;
 }
 
-/* Room for the size that the system tells, and one byte more to see the end. Pipes and /proc tell
- * 0 and are read in growing pieces. */
-static size_t first_size(int fd, size_t limit)
+bool vq_file_size(int fd, uint64_t *size)
 {
     struct stat info;
-    size_t size = FIRST_SIZE;
-    if (fstat(fd, &info) == 0 && info.st_size > 0 && (uintmax_t)info.st_size < SIZE_MAX / 4)
-        size = (size_t)info.st_size + 1;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) return false;
+    *size = (uint64_t)info.st_size;
+    return true;
+}
+
+/* Room for the size that the system tells, and one byte more to see the end. What tells none is
+ * read in growing pieces. */
+static size_t first_size(int fd, size_t limit)
+{
+    uint64_t told;
+    const size_t size =
+        vq_file_size(fd, &told) && told < SIZE_MAX / 4 ? (size_t)told + 1 : FIRST_SIZE;
     return limit < SIZE_MAX / 4 && size > limit + 1 ? limit + 1 : size;
 }
 
-static vq_status read_all(vq_context *ctx, const char *path, int fd, size_t limit, vq_bytes *out)
+static vq_status read_pieces(vq_context *ctx, const char *path, int fd, size_t limit, vq_bytes *out)
 {
     size_t capacity = 0, wanted = first_size(fd, limit);
     for (;;) {
@@ -66,20 +82,24 @@ static vq_status read_all(vq_context *ctx, const char *path, int fd, size_t limi
     }
 }
 
-vq_status vq_file_read(vq_context *ctx, const char *path, size_t limit, vq_bytes *out)
+vq_status vq_file_read_all(vq_context *ctx, const char *path, int fd, size_t limit, vq_bytes *out)
 {
     *out = (vq_bytes){0};
-    int fd;
-    do {
-        fd = ctx->files.open(ctx->files.user, path, O_RDONLY | O_CLOEXEC, 0);
-    } while (fd < 0 && errno == EINTR);
-    if (fd < 0) return vq_file_failed(ctx, path, "be opened");
-    const vq_status status = read_all(ctx, path, fd, limit, out);
-    ctx->files.close(ctx->files.user, fd);
+    const vq_status status = read_pieces(ctx, path, fd, limit, out);
     if (status != VQ_OK) {
         vq_release(ctx, out->data);
         *out = (vq_bytes){0};
     }
+    return status;
+}
+
+vq_status vq_file_read(vq_context *ctx, const char *path, size_t limit, vq_bytes *out)
+{
+    *out = (vq_bytes){0};
+    const int fd = vq_file_descriptor(ctx, path, O_RDONLY);
+    if (fd < 0) return vq_file_failed(ctx, path, "be opened");
+    const vq_status status = vq_file_read_all(ctx, path, fd, limit, out);
+    ctx->files.close(ctx->files.user, fd);
     return status;
 }
 

@@ -13,10 +13,21 @@ typedef struct vq_bytes {
 /** Records "PATH: could not ACTION: REASON", the reason from errno; returns VQ_E_IO. */
 vq_status vq_file_failed(vq_context *ctx, const char *path, const char *action);
 
+/** Opens a file with these flags, whatever signals come; -1 and errno where that fails. */
+int vq_file_descriptor(vq_context *ctx, const char *path, int flags);
+
+/** Bytes of an open file; false where only reading shows them: pipes tell no size, and the files of
+ *  /proc say 0 whatever they hold. */
+bool vq_file_size(int fd, uint64_t *size);
+
 /** Reads a whole file of at most `limit` bytes. Short reads and EINTR go on.
  *  @return VQ_OK, VQ_E_IO (naming path and reason), VQ_E_FORMAT (larger than limit),
  *          VQ_E_NOMEM */
 VQ_MUST_USE vq_status vq_file_read(vq_context *ctx, const char *path, size_t limit, vq_bytes *out);
+
+/** The same from an open file, from where it stands to its end. */
+VQ_MUST_USE vq_status vq_file_read_all(vq_context *ctx, const char *path, int fd, size_t limit,
+                                       vq_bytes *out);
 
 /** Reads exactly `size` bytes at `offset` of an open file; fewer is VQ_E_FORMAT. Threads may
  *  share the file, whose own position stays. */

@@ -75,6 +75,12 @@ static int platform_rename(void *user, const char *from, const char *to)
     return rename(from, to);
 }
 
+static int platform_remove(void *user, const char *path)
+{
+    (void)user;
+    return unlink(path);
+}
+
 void vq_platform_files(vq_file_hooks *files)
 {
     if (!files->open) files->open = platform_open;
@@ -84,6 +90,7 @@ void vq_platform_files(vq_file_hooks *files)
     if (!files->sync) files->sync = platform_sync;
     if (!files->close) files->close = platform_close;
     if (!files->rename) files->rename = platform_rename;
+    if (!files->remove) files->remove = platform_remove;
 }
 
 int vq_platform_processors(void)

@@ -7,18 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <unistd.h> /* getpid */
 
 enum { SUFFIX = 48, ATTEMPTS = 1000, PIECE = 1 << 30 };
-
-static int open_file(vq_context *ctx, const char *path, int flags)
-{
-    int fd;
-    do {
-        fd = ctx->files.open(ctx->files.user, path, flags | O_CLOEXEC, 0666);
-    } while (fd < 0 && errno == EINTR);
-    return fd;
-}
 
 /* Renaming over a device or a pipe would take it away from everybody else. */
 static vq_status check_target(vq_context *ctx, const char *path)
@@ -33,7 +24,8 @@ static vq_status check_target(vq_context *ctx, const char *path)
 static void finish(vq_replacement *r, bool remove_temporary)
 {
     if (r->fd >= 0) r->ctx->files.close(r->ctx->files.user, r->fd);
-    if (remove_temporary) unlink(r->temporary);
+    /* Where that fails, the file stays behind; the first failure is the one to tell. */
+    if (remove_temporary) (void)r->ctx->files.remove(r->ctx->files.user, r->temporary);
     vq_release(r->ctx, r->temporary);
     vq_release(r->ctx, r->path);
     *r = (vq_replacement){.fd = -1};
@@ -44,7 +36,7 @@ static vq_status create_temporary(vq_replacement *r, size_t size)
 {
     for (int attempt = 0; attempt < ATTEMPTS && r->fd < 0; attempt++) {
         snprintf(r->temporary, size, "%s.%ld-%d.tmp", r->path, (long)getpid(), attempt);
-        r->fd = open_file(r->ctx, r->temporary, O_WRONLY | O_CREAT | O_EXCL);
+        r->fd = vq_file_descriptor(r->ctx, r->temporary, O_WRONLY | O_CREAT | O_EXCL);
         if (r->fd < 0 && errno != EEXIST) break;
     }
     return r->fd < 0 ? vq_file_failed(r->ctx, r->path, "be created") : VQ_OK;
@@ -98,13 +90,22 @@ static vq_status sync_folder(vq_replacement *r)
     vq_context *ctx = r->ctx;
     char *slash = strrchr(r->temporary, '/');
     if (slash) slash[slash == r->temporary] = '\0'; /* the root keeps its slash */
-    const int fd = open_file(ctx, slash ? r->temporary : ".", O_RDONLY | O_DIRECTORY);
+    const int fd = vq_file_descriptor(ctx, slash ? r->temporary : ".", O_RDONLY | O_DIRECTORY);
     if (fd < 0) return vq_file_failed(ctx, r->path, "have its folder opened");
     vq_status status = VQ_OK;
     if (sync_file(ctx, fd) != 0 && errno != EINVAL)
         status = vq_file_failed(ctx, r->path, "have its folder synced");
     ctx->files.close(ctx->files.user, fd);
     return status;
+}
+
+static int rename_file(vq_context *ctx, const char *from, const char *to)
+{
+    int result;
+    do {
+        result = ctx->files.rename(ctx->files.user, from, to);
+    } while (result < 0 && errno == EINTR);
+    return result;
 }
 
 /* Every failure up to the rename leaves the temporary file for the caller to remove. */
@@ -116,7 +117,7 @@ static vq_status put_in_place(vq_replacement *r)
     r->fd = -1; /* whatever close says, the number is no longer ours */
     if (ctx->files.close(ctx->files.user, fd) != 0 && errno != EINTR)
         return vq_file_failed(ctx, r->path, "be closed");
-    if (ctx->files.rename(ctx->files.user, r->temporary, r->path) != 0)
+    if (rename_file(ctx, r->temporary, r->path) != 0)
         return vq_file_failed(ctx, r->path, "be replaced");
     return VQ_OK;
 }

@@ -16,6 +16,7 @@
 #include <cmocka.h> /* needs all of the above */
 
 #include "base/file.h"
+#include "base/input.h"
 #include "support/fixture.h"
 
 static const char old_text[] = "the old content";
@@ -62,6 +63,24 @@ static void test_read(void **state)
     vq_context_destroy(ctx);
 }
 
+/* A pipe at `path` into which a process of its own writes `size` zeros. */
+static pid_t feed_pipe(const char *path, size_t size)
+{
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child > 0) return child;
+    const int fd = open(path, O_WRONLY);
+    char *data = calloc(size, 1);
+    while (data && size > 0) {
+        const ssize_t put = write(fd, data, size);
+        if (put <= 0) break;
+        size -= (size_t)put;
+    }
+    free(data);
+    _exit(0);
+}
+
 /* A pipe tells no size: the buffer must grow. */
 static void test_read_unknown_size(void **state)
 {
@@ -69,26 +88,45 @@ static void test_read_unknown_size(void **state)
     vq_context *ctx = fixture_context();
     vq_bytes bytes;
     const char *path = fixture_path(*state, "fifo");
-    assert_int_equal(mkfifo(path, 0600), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        const int fd = open(path, O_WRONLY);
-        char *data = calloc(SIZE, 1);
-        size_t left = SIZE;
-        while (data && left > 0) {
-            const ssize_t put = write(fd, data, left);
-            if (put <= 0) break;
-            left -= (size_t)put;
-        }
-        free(data);
-        _exit(0);
-    }
+    const pid_t child = feed_pipe(path, SIZE);
     assert_int_equal(vq_file_read(ctx, path, SIZE, &bytes), VQ_OK);
     assert_int_equal(bytes.size, SIZE);
     assert_int_equal(waitpid(child, NULL, 0), child);
     vq_release(ctx, bytes.data);
     vq_context_destroy(ctx);
+}
+
+/* Files in pieces, pipes whole, and files that become shorter. */
+static void test_input(void **state)
+{
+    enum { SIZE = 300000 };
+    const char *path = fixture_path(*state, "file"), *pipe = fixture_path(*state, "fifo");
+    fixture_faults files = {.most = 3, .interrupt = true};
+    vq_context *ctx = fixture_faulty_context(NULL, &files), *plain = fixture_context();
+    vq_input input;
+    char got[8] = "";
+    fixture_write(path, old_text, OLD);
+    assert_int_equal(vq_input_open(ctx, path, &input), VQ_OK);
+    assert_int_equal(input.size, OLD);
+    assert_int_equal(vq_input_take(&input, 8, got, 7), VQ_OK);
+    assert_string_equal(got, "content");
+    fixture_write(path, old_text, OLD - 1);
+    assert_int_equal(vq_input_take(&input, 8, got, 7), VQ_E_IO);
+    fixture_error_names(ctx, "file: became shorter while it was read");
+    vq_input_close(&input);
+    const pid_t child = feed_pipe(pipe, SIZE);
+    assert_int_equal(vq_input_open(plain, pipe, &input), VQ_OK);
+    assert_int_equal(input.size, SIZE);
+    assert_int_equal(vq_input_take(&input, SIZE - 1, got, 1), VQ_OK);
+    assert_int_equal(*got, 0);
+    vq_input_close(&input);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    const fixture_folder *folder = *state;
+    assert_int_equal(vq_input_open(plain, folder->path, &input), VQ_E_IO);
+    fixture_error_names(plain, "could not be read: Is a directory");
+    vq_input_close(&input);
+    vq_context_destroy(ctx);
+    vq_context_destroy(plain);
 }
 
 static void test_read_at(void **state)
@@ -226,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_unknown_size, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_input, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_at, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace_names, setup, teardown),
