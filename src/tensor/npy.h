@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <vqvae/tensor.h>
 
+/** The most that magic, version, length and the dict may take: 10,000 bytes of dict are numpy's own
+ *  limit for files it does not trust. */
+enum { VQ_NPY_DICT_MAX = 10000, VQ_NPY_HEADER_MAX = VQ_NPY_DICT_MAX + 12 };
+
 typedef struct vq_npy_header {
     vq_dtype dtype;
     vq_shape shape;
@@ -15,7 +19,8 @@ typedef struct vq_npy_header {
     size_t data_at; /* where the data begins in the file */
 } vq_npy_header;
 
-/** Reads the header at the start of `bytes`; the data need not be there.
+/** Reads the header at the start of `bytes`, of which VQ_NPY_HEADER_MAX suffice; the data need not
+ *  be there.
  *  @return VQ_OK, VQ_E_FORMAT, VQ_E_UNSUPPORTED */
 VQ_MUST_USE vq_status vq_npy_header_read(vq_context *ctx, const void *bytes, size_t size,
                                          vq_npy_header *out);

@@ -6,12 +6,7 @@
 #include "tensor/shape.h"
 #include <string.h>
 
-enum {
-    MAGIC_SIZE = 6,
-    VERSION_END = 8,
-    HEADER_MAX = 10000, /* numpy's own limit for files it does not trust */
-    DESCR_SIZE = 16
-};
+enum { MAGIC_SIZE = 6, VERSION_END = 8, DESCR_SIZE = 16 };
 
 static const char magic[MAGIC_SIZE + 1] = "\x93NUMPY";
 
@@ -188,8 +183,9 @@ static vq_status find_dict(vq_context *ctx, const unsigned char *bytes, size_t s
     VQ_CHECK(ctx, size >= start, VQ_E_FORMAT, "the .npy file ends within its header's length");
     size_t length = 0;
     for (size_t i = 0; i < width; i++) length |= (size_t)bytes[VERSION_END + i] << (8 * i);
-    VQ_CHECK(ctx, length <= HEADER_MAX, VQ_E_FORMAT,
-             "the .npy header would have %zu bytes; at most %d are allowed", length, HEADER_MAX);
+    VQ_CHECK(ctx, length <= VQ_NPY_DICT_MAX, VQ_E_FORMAT,
+             "the .npy header would have %zu bytes; at most %d are allowed", length,
+             VQ_NPY_DICT_MAX);
     VQ_CHECK(ctx, length <= size - start, VQ_E_FORMAT,
              "the .npy header would have %zu bytes, but only %zu follow its length", length,
              size - start);

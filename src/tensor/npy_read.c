@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tensor/npy_read.c -- .npy files as row-major arrays in the machine's byte order. */
 #include "base/context.h"
-#include "base/file.h"
+#include "base/input.h"
 #include "tensor/npy.h"
 #include "tensor/shape.h"
 #include <string.h>
@@ -40,40 +40,67 @@ static void swap_bytes(unsigned char *data, size_t bytes, size_t size)
     }
 }
 
-static void copy_data(const vq_npy_header *h, const unsigned char *from, unsigned char *to)
+/* Fills the array's memory; only what stands in another order needs a second copy for a while. */
+static vq_status take_data(const vq_input *input, const vq_npy_header *h, unsigned char *to)
 {
-    if (h->bytes == 0) return;
-    if (h->fortran) copy_fortran(h, from, to);
-    else memcpy(to, from, h->bytes);
+    unsigned char *other = NULL;
+    vq_status status = VQ_OK;
+    if (h->fortran) VQ_TRY(VQ_NEW(input->ctx, h->bytes, &other));
+    VQ_TRY_TO(vq_input_take(input, h->data_at, other ? other : to, h->bytes));
+    if (other && h->bytes > 0) copy_fortran(h, other, to);
     if (h->swap) swap_bytes(to, h->bytes, vq_dtype_size(h->dtype));
+done:
+    vq_release(input->ctx, other);
+    return status;
 }
 
-vq_status vq_npy_parse(vq_context *ctx, const void *bytes, size_t size, vq_array *out)
+static vq_status take_header(const vq_input *input, vq_npy_header *h)
+{
+    unsigned char start[VQ_NPY_HEADER_MAX];
+    const size_t size = input->size < sizeof start ? (size_t)input->size : sizeof start;
+    VQ_TRY(vq_input_take(input, 0, start, size));
+    VQ_TRY(vq_npy_header_read(input->ctx, start, size, h));
+    const uint64_t rest = input->size - h->data_at;
+    VQ_CHECK(
+        input->ctx, rest >= h->bytes, VQ_E_FORMAT,
+        "the .npy array takes %zu bytes, but only %ju follow the header: the file is cut short",
+        h->bytes, (uintmax_t)rest);
+    /* Other readers pass over what follows the array; silence about it would lose data. */
+    VQ_CHECK(input->ctx, rest == h->bytes, VQ_E_FORMAT,
+             "the .npy array takes %zu bytes, but %ju follow the header; only files of one array "
+             "are read",
+             h->bytes, (uintmax_t)rest);
+    return VQ_OK;
+}
+
+static vq_status parse(vq_context *ctx, const vq_input *input, vq_array *out)
 {
     vq_status status = VQ_OK;
     vq_npy_header h;
     *out = (vq_array){0};
-    VQ_TRY(vq_npy_header_read(ctx, bytes, size, &h));
-    /* Other readers pass over what follows the array; silence about it would lose data. */
-    VQ_CHECK(ctx, size - h.data_at == h.bytes, VQ_E_FORMAT,
-             "the .npy array takes %zu bytes, but %zu follow the header", h.bytes,
-             size - h.data_at);
+    VQ_TRY(take_header(input, &h));
     out->dtype = h.dtype;
     out->shape = h.shape;
     VQ_TRY_TO(vq_strdup(ctx, "", &out->name));
     VQ_TRY_TO(vq_alloc(ctx, h.bytes, 1, &out->data));
-    copy_data(&h, (const unsigned char *)bytes + h.data_at, out->data);
+    VQ_TRY_TO(take_data(input, &h, out->data));
 done:
     if (status != VQ_OK) vq_array_clear(ctx, out);
     return status;
 }
 
+vq_status vq_npy_parse(vq_context *ctx, const void *bytes, size_t size, vq_array *out)
+{
+    const vq_input input = vq_input_memory(ctx, bytes, size);
+    return parse(ctx, &input, out);
+}
+
 vq_status vq_npy_load(vq_context *ctx, const char *path, vq_array *out)
 {
-    vq_bytes file;
+    vq_input input;
     *out = (vq_array){0};
-    VQ_TRY(vq_file_read(ctx, path, SIZE_MAX, &file));
-    const vq_status status = vq_npy_parse(ctx, file.data, file.size, out);
-    vq_release(ctx, file.data);
-    return status == VQ_OK ? VQ_OK : vq_fail(ctx, status, "%s: %s", path, ctx->error);
+    vq_status status = vq_input_open(ctx, path, &input);
+    if (status == VQ_OK) status = vq_input_blame(&input, parse(ctx, &input, out));
+    vq_input_close(&input);
+    return status;
 }

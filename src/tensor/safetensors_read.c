@@ -5,7 +5,7 @@
  * bytes: duplicate names, unknown fields, entries that are no objects and leading white space
  * are refused. */
 #include "base/context.h"
-#include "base/file.h"
+#include "base/input.h"
 #include "tensor/safetensors.h"
 #include "tensor/shape.h"
 #include <jansson.h>
@@ -22,8 +22,10 @@ typedef struct entry {
 
 typedef struct reader {
     vq_context *ctx;
-    const unsigned char *data; /* behind the header */
-    uint64_t data_size;
+    const vq_input *input;
+    char *header; /* its JSON, and a zero */
+    size_t header_size;
+    uint64_t data_at, data_size; /* behind the header */
     json_t *root;
     entry *entries;
     size_t n_entries;
@@ -36,34 +38,48 @@ static uint64_t read_u64(const unsigned char *from)
     return value;
 }
 
-static vq_status read_header(reader *r, const unsigned char *bytes, size_t size)
+/* Finds the header's length and takes the header, of which memory holds a copy only once the file
+ * is known to be as long as it must. */
+static vq_status take_header(reader *r)
+{
+    vq_context *ctx = r->ctx;
+    unsigned char prefix[VQ_SAFETENSORS_PREFIX];
+    VQ_CHECK(ctx, r->input->size >= sizeof prefix, VQ_E_FORMAT,
+             "a safetensors file begins with 8 bytes for the header's length; this one has %ju",
+             (uintmax_t)r->input->size);
+    VQ_TRY(vq_input_take(r->input, 0, prefix, sizeof prefix));
+    const uint64_t told = read_u64(prefix), rest = r->input->size - sizeof prefix;
+    VQ_CHECK(ctx, told <= VQ_SAFETENSORS_HEADER_MAX, VQ_E_FORMAT,
+             "the safetensors header would have %ju bytes; at most %d are allowed", (uintmax_t)told,
+             VQ_SAFETENSORS_HEADER_MAX);
+    VQ_CHECK(
+        ctx, told <= rest, VQ_E_FORMAT,
+        "the safetensors header would have %ju bytes, but only %ju follow its length: the file "
+        "is cut short, or no safetensors file",
+        (uintmax_t)told, (uintmax_t)rest);
+    r->header_size = (size_t)told;
+    r->data_at = sizeof prefix + told;
+    r->data_size = rest - told;
+    VQ_TRY(VQ_NEW(ctx, r->header_size + 1, &r->header));
+    return vq_input_take(r->input, sizeof prefix, r->header, r->header_size);
+}
+
+static vq_status read_header(reader *r)
 {
     vq_context *ctx = r->ctx;
     json_error_t error;
-    VQ_CHECK(ctx, size >= VQ_SAFETENSORS_PREFIX, VQ_E_FORMAT,
-             "a safetensors file begins with 8 bytes for the header's length; this one has %zu",
-             size);
-    const uint64_t length = read_u64(bytes);
-    const size_t rest = size - VQ_SAFETENSORS_PREFIX;
-    VQ_CHECK(ctx, length <= VQ_SAFETENSORS_HEADER_MAX, VQ_E_FORMAT,
-             "the safetensors header would have %ju bytes; at most %d are allowed",
-             (uintmax_t)length, VQ_SAFETENSORS_HEADER_MAX);
-    VQ_CHECK(ctx, length <= rest, VQ_E_FORMAT,
-             "the safetensors header would have %ju bytes, but only %zu follow its length",
-             (uintmax_t)length, rest);
-    const char *header = (const char *)bytes + VQ_SAFETENSORS_PREFIX;
-    VQ_CHECK(ctx, length > 0 && header[0] == '{', VQ_E_FORMAT,
+    VQ_TRY(take_header(r));
+    const size_t length = r->header_size;
+    VQ_CHECK(ctx, r->header[0] == '{', VQ_E_FORMAT,
              "the safetensors header does not begin with '{'");
-    /* jansson passes over a zero that follows a number. */
-    VQ_CHECK(ctx, !memchr(header, 0, (size_t)length), VQ_E_FORMAT,
+    /* jansson goes on behind a zero that follows a number. */
+    VQ_CHECK(ctx, !memchr(r->header, 0, length), VQ_E_FORMAT,
              "the safetensors header holds a zero byte");
-    r->root = json_loadb(header, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    r->root = json_loadb(r->header, length, JSON_REJECT_DUPLICATES, &error);
     if (!r->root && json_error_code(&error) == json_error_out_of_memory)
         return vq_fail(ctx, VQ_E_NOMEM, "no memory for the safetensors header");
     VQ_CHECK(ctx, r->root, VQ_E_FORMAT, "the safetensors header is not valid at byte %d: %s",
              error.position, error.text);
-    r->data = bytes + VQ_SAFETENSORS_PREFIX + length;
-    r->data_size = rest - length;
     return VQ_OK;
 }
 
@@ -173,9 +189,27 @@ static vq_status check_coverage(reader *r)
                  e->begin > at ? "a hole" : "an overlap");
         at = e->end;
     }
+    VQ_CHECK(r->ctx, at <= r->data_size, VQ_E_FORMAT,
+             "the tensors take %ju bytes, but only %ju follow the header: the file is cut short",
+             (uintmax_t)at, (uintmax_t)r->data_size);
     VQ_CHECK(r->ctx, at == r->data_size, VQ_E_FORMAT,
-             "the tensors take %ju bytes, but the file holds %ju bytes of data", (uintmax_t)at,
-             (uintmax_t)r->data_size);
+             "the tensors take %ju bytes, but %ju follow the header; the format allows nothing "
+             "behind them",
+             (uintmax_t)at, (uintmax_t)r->data_size);
+    return VQ_OK;
+}
+
+/* jansson reads -0 as 0. Any other minus outside of a text was refused by what it stands in. */
+static vq_status check_minus(const reader *r)
+{
+    bool in_text = false;
+    for (const char *c = r->header; *c; c++) {
+        VQ_CHECK(r->ctx, in_text || *c != '-', VQ_E_FORMAT,
+                 "the safetensors header holds the number -0, at byte %td; none may have a sign",
+                 c - r->header);
+        if (*c == '"') in_text = !in_text;
+        else if (*c == '\\') c++; /* only texts have one */
+    }
     return VQ_OK;
 }
 
@@ -191,7 +225,7 @@ static vq_status copy_arrays(reader *r, vq_archive *out)
         array->shape = e->shape;
         VQ_TRY(vq_strdup(r->ctx, e->name, &array->name));
         VQ_TRY(vq_alloc(r->ctx, size, 1, &array->data));
-        if (size > 0) memcpy(array->data, r->data + e->begin, size);
+        VQ_TRY(vq_input_take(r->input, r->data_at + e->begin, array->data, size));
     }
     return VQ_OK;
 }
@@ -228,29 +262,37 @@ static vq_status copy_metadata(reader *r, vq_archive *out)
     return status;
 }
 
-vq_status vq_safetensors_parse(vq_context *ctx, const void *bytes, size_t size, vq_archive *out)
+static vq_status parse(vq_context *ctx, const vq_input *input, vq_archive *out)
 {
     vq_status status = VQ_OK;
-    reader r = {.ctx = ctx};
+    reader r = {.ctx = ctx, .input = input};
     *out = (vq_archive){0};
-    VQ_TRY_TO(read_header(&r, bytes, size));
+    VQ_TRY_TO(read_header(&r));
     VQ_TRY_TO(read_entries(&r));
     VQ_TRY_TO(check_coverage(&r));
     VQ_TRY_TO(copy_metadata(&r, out));
+    VQ_TRY_TO(check_minus(&r));
     VQ_TRY_TO(copy_arrays(&r, out));
 done:
     if (status != VQ_OK) vq_archive_clear(ctx, out);
+    vq_release(ctx, r.header);
     vq_release(ctx, r.entries);
     json_decref(r.root);
     return status;
 }
 
+vq_status vq_safetensors_parse(vq_context *ctx, const void *bytes, size_t size, vq_archive *out)
+{
+    const vq_input input = vq_input_memory(ctx, bytes, size);
+    return parse(ctx, &input, out);
+}
+
 vq_status vq_safetensors_load(vq_context *ctx, const char *path, vq_archive *out)
 {
-    vq_bytes file;
+    vq_input input;
     *out = (vq_archive){0};
-    VQ_TRY(vq_file_read(ctx, path, SIZE_MAX, &file));
-    const vq_status status = vq_safetensors_parse(ctx, file.data, file.size, out);
-    vq_release(ctx, file.data);
-    return status == VQ_OK ? VQ_OK : vq_fail(ctx, status, "%s: %s", path, ctx->error);
+    vq_status status = vq_input_open(ctx, path, &input);
+    if (status == VQ_OK) status = vq_input_blame(&input, parse(ctx, &input, out));
+    vq_input_close(&input);
+    return status;
 }

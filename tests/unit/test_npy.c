@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/unit/test_npy.c -- a row for each .npy header that is accepted or refused, both byte and
- * memory orders, and the exact bytes that numpy.save writes. */
+ * tests/unit/test_npy.c -- a table of .npy files that are accepted or refused, each with what is
+ * read of it or the exact sentence, and the exact bytes that numpy.save writes. */
+#define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,13 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <vqvae/tensor.h>
 
 #include <cmocka.h> /* needs all of the above */
 
 #include "support/fixture.h"
+#include "support/table.h"
 
-enum { FILE_MAX = 512, PREFIX = 10 };
+enum { FILE_MAX = 512, PREFIX = 10, PREFIX_MAX = 64, CONTENT_MAX = 1024 };
+
+#define HEADER(descr, order, shape)                                                                \
+    "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }"
 
 typedef struct place {
     vq_context *ctx;
@@ -40,210 +46,86 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Version 1.0, the header as it stands, `data` bytes 0, 1, 2, ...; in memory of exactly that
- * size, so that a sanitizer sees any step beyond it. */
-static vq_status parse(vq_context *ctx, const char *header, size_t data, vq_array *out)
+/* ---- the table of cases ------------------------------------------------------------ */
+
+/* Magic, version and length as the cell says; returns how many bytes they take. */
+static size_t compose_start(char *cell, size_t header_size, unsigned char *to)
 {
-    const size_t length = strlen(header), size = PREFIX + length + data;
-    unsigned char *file = malloc(size);
+    const bool plain = strcmp(cell, "-") == 0 || strncmp(cell, "first ", 6) == 0;
+    const bool wide = strcmp(cell, "2.0") == 0 || strcmp(cell, "3.0") == 0;
+    if (!plain && !wide) {
+        const size_t size = table_unescape(cell);
+        memcpy(to, cell, size);
+        return size;
+    }
+    memcpy(to, "\x93NUMPY\x01", 8);
+    if (wide) to[6] = (unsigned char)(*cell - '0');
+    const size_t width = wide ? 4 : 2;
+    for (size_t i = 0; i < width; i++) to[8 + i] = (unsigned char)(header_size >> (8 * i));
+    return 8 + width;
+}
+
+/* In memory of exactly the file's size, so that a sanitizer sees any step beyond it. */
+static unsigned char *compose(const table_row *row, size_t *size)
+{
+    const size_t header_size = table_unescape(row->cells[2]);
+    const size_t data = strtoul(row->cells[3], NULL, 10);
+    unsigned char *file = malloc(PREFIX_MAX + header_size + data);
     assert_non_null(file);
-    memcpy(file, "\x93NUMPY\x01\x00", 8);
-    file[8] = (unsigned char)(length & 0xff);
-    file[9] = (unsigned char)(length >> 8);
-    memcpy(file + PREFIX, header, length);
-    for (size_t i = 0; i < data; i++) file[PREFIX + length + i] = (unsigned char)i;
-    const vq_status status = vq_npy_parse(ctx, file, size, out);
+    size_t at = compose_start(row->cells[1], header_size, file);
+    memcpy(file + at, row->cells[2], header_size);
+    at += header_size;
+    for (size_t i = 0; i < data; i++) file[at + i] = (unsigned char)i;
+    *size = at + data;
+    if (strncmp(row->cells[1], "first ", 6) == 0) *size = strtoul(row->cells[1] + 6, NULL, 10);
+    unsigned char *exact = malloc(*size ? *size : 1);
+    assert_non_null(exact);
+    memcpy(exact, file, *size);
     free(file);
-    return status;
+    return exact;
 }
 
-#define HEADER(descr, order, shape)                                                                \
-    "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }"
-
-static void test_accepted(void **state)
+/* numpy's letter and bytes of the type, the extents, the numbers as they lie: f4[2,3]:0001... */
+static void describe(const vq_array *array, char *to)
 {
-    static const struct {
-        const char *header;
-        size_t data;
-        vq_dtype dtype;
-        vq_shape shape;
-    } rows[] = {
-        {HEADER("'<f4'", "False", "(2, 3)") "   \n", 24, VQ_F32, {2, {2, 3}}},
-        {HEADER("'=f4'", "False", "(2,3)"), 24, VQ_F32, {2, {2, 3}}},
-        {HEADER("'f8'", "False", "()"), 8, VQ_F64, {0, {0}}},
-        {HEADER("'<f2'", "True", "(3,)"), 6, VQ_F16, {1, {3}}},
-        {HEADER("'|u1'", "False", "(1, 2, 3, 1, 1)"), 6, VQ_U8, {5, {1, 2, 3, 1, 1}}},
-        {HEADER("'|i1'", "False", "(0,)"), 0, VQ_I8, {1, {0}}},
-        {HEADER("'|b1'", "False", "(4, 0)"), 0, VQ_BOOL, {2, {4, 0}}},
-        {HEADER("'<u2'", "False", "(2L, 1L)"), 4, VQ_U16, {2, {2, 1}}},
-        {HEADER("'<i2'", "False", "( 2 , )"), 4, VQ_I16, {1, {2}}},
-        {HEADER("'<u8'", "False", "(1,)"), 8, VQ_U64, {1, {1}}},
-        {"{\"shape\":(1,1),\"fortran_order\":False,\"descr\":\"<i8\"}", 8, VQ_I64, {2, {1, 1}}},
-        {"\n{ 'descr' : '<i4',\n'fortran_order':False , 'shape':(1,1)\n}\t\n",
-         4,
-         VQ_I32,
-         {2, {1, 1}}},
-    };
-    place *p = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        vq_array array;
-        if (parse(p->ctx, rows[i].header, rows[i].data, &array) != VQ_OK)
-            fail_msg("%s: %s", rows[i].header, vq_context_error(p->ctx));
-        assert_int_equal(array.dtype, rows[i].dtype);
-        assert_int_equal(array.shape.rank, rows[i].shape.rank);
-        assert_memory_equal(array.shape.dim, rows[i].shape.dim, sizeof array.shape.dim);
-        assert_string_equal(array.name, "");
-        for (size_t j = 0; j < rows[i].data; j++)
-            assert_int_equal(((unsigned char *)array.data)[j], j);
-        vq_array_clear(p->ctx, &array);
-        assert_null(array.data);
-    }
+    const size_t size = vq_dtype_size(array->dtype);
+    int at = snprintf(to, CONTENT_MAX, "%c%zu[", *vq_dtype_name(array->dtype), size);
+    for (int i = 0; i < array->shape.rank; i++)
+        at += snprintf(to + at, CONTENT_MAX - (size_t)at, "%s%lld", i ? "," : "",
+                       (long long)array->shape.dim[i]);
+    at += snprintf(to + at, CONTENT_MAX - (size_t)at, "]:");
+    const unsigned char *data = array->data;
+    for (size_t i = 0; i < size * vq_shape_count(&array->shape); i++)
+        at += snprintf(to + at, CONTENT_MAX - (size_t)at, "%02x", data[i]);
 }
 
-static const struct {
-    const char *header;
-    vq_status status;
-    const char *words;
-} refused_rows[] = {
-    /* all have 4 bytes of data */
-    {"", VQ_E_FORMAT, "is not a Python dict"},
-    {"[]", VQ_E_FORMAT, "is not a Python dict"},
-    {"{", VQ_E_FORMAT, "lacks a text"},
-    {"{}", VQ_E_FORMAT, "has no key \"descr\""},
-    {"{,}", VQ_E_FORMAT, "lacks a text"},
-    {"{'descr", VQ_E_FORMAT, "does not end"},
-    {"{'descr'}", VQ_E_FORMAT, "lacks ':' after \"descr\""},
-    {"{'descr': '<f4', 'shape': (1,)}", VQ_E_FORMAT, "has no key \"fortran_order\""},
-    {"{'descr': '<f4', 'fortran_order': False}", VQ_E_FORMAT, "has no key \"shape\""},
-    {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}", VQ_E_FORMAT,
-     "has the unknown key \"x\""},
-    {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", VQ_E_FORMAT,
-     "has the key \"descr\" twice"},
-    {"{'descr': '<f4' 'fortran_order': False, 'shape': (1,)}", VQ_E_FORMAT, "lacks a comma"},
-    {"{'de\\x73cr': '<f4', 'fortran_order': False, 'shape': (1,)}", VQ_E_FORMAT,
-     "not one that numpy writes"},
-    {HEADER("'<f4'", "False", "(1,)") "x", VQ_E_FORMAT, "goes on after its dict"},
-    {HEADER("'<f4'", "0", "(1,)"), VQ_E_FORMAT, "neither True nor False"},
-    {HEADER("'<f4'", "false", "(1,)"), VQ_E_FORMAT, "neither True nor False"},
-    {HEADER("'<f4'", "Falsely", "(1,)"), VQ_E_FORMAT, "lacks a comma"},
-    {HEADER("'<f4'", "False", "[1]"), VQ_E_FORMAT, "is not a tuple"},
-    {HEADER("'<f4'", "False", "1"), VQ_E_FORMAT, "is not a tuple"},
-    {HEADER("'<f4'", "False", "(1)"), VQ_E_FORMAT, "a number in parentheses"},
-    {HEADER("'<f4'", "False", "(-1,)"), VQ_E_FORMAT, "not a tuple of whole numbers"},
-    {HEADER("'<f4'", "False", "(01,)"), VQ_E_FORMAT, "not a tuple of whole numbers"},
-    {HEADER("'<f4'", "False", "(True,)"), VQ_E_FORMAT, "not a tuple of whole numbers"},
-    {HEADER("'<f4'", "False", "(1.0,)"), VQ_E_FORMAT, "lacks a comma"},
-    {HEADER("'<f4'", "False", "(1 1)"), VQ_E_FORMAT, "lacks a comma"},
-    {HEADER("'<f4'", "False", "(,)"), VQ_E_FORMAT, "not a tuple of whole numbers"},
-    {HEADER("'<f4'", "False", "(1,"), VQ_E_FORMAT, "not a tuple of whole numbers"},
-    {HEADER("'<f4'", "False", "(281474976710657,)"), VQ_E_FORMAT, "larger than 2^48"},
-    {HEADER("'<f4'", "False", "(99999999999999999999999,)"), VQ_E_FORMAT, "larger than 2^48"},
-    {HEADER("'<f4'", "False", "(281474976710656, 281474976710656)"), VQ_E_FORMAT,
-     "larger than any memory"},
-    {HEADER("'<f4'", "False", "(2,)"), VQ_E_FORMAT, "takes 8 bytes, but 4 follow"},
-    {HEADER("'<f2'", "False", "(1,)"), VQ_E_FORMAT, "takes 2 bytes, but 4 follow"},
-    {HEADER("'<f3'", "False", "(1,)"), VQ_E_UNSUPPORTED, "type \"<f3\""},
-    {HEADER("'<q4'", "False", "(1,)"), VQ_E_FORMAT, "unknown type \"<q4\""},
-    {HEADER("''", "False", "(1,)"), VQ_E_FORMAT, "unknown type \"\""},
-    {HEADER("4", "False", "(1,)"), VQ_E_FORMAT, "lacks a text"},
-    {HEADER("'|O'", "False", "(1,)"), VQ_E_UNSUPPORTED, "Python objects"},
-    {HEADER("'<U1'", "False", "(1,)"), VQ_E_UNSUPPORTED, "elements of type \"<U1\""},
-    {HEADER("'|S4'", "False", "(1,)"), VQ_E_UNSUPPORTED, "elements of type \"|S4\""},
-    {HEADER("'|V4'", "False", "(1,)"), VQ_E_UNSUPPORTED, "elements of type \"|V4\""},
-    {HEADER("'<c8'", "False", "(1,)"), VQ_E_UNSUPPORTED, "elements of type \"<c8\""},
-    {HEADER("'<M8[ns]'", "False", "(1,)"), VQ_E_UNSUPPORTED, "elements of type \"<M8[ns]\""},
-    {HEADER("[('x', '<f4')]", "False", "(1,)"), VQ_E_UNSUPPORTED, "structures"},
-    {HEADER("'<f4'", "False", "(1,1,1,1,1,1)"), VQ_E_UNSUPPORTED, "more than 5 dimensions"},
-};
-
-static void test_refused(void **state)
+/* Columns: case, start, header, data, reference (numpy), ours, content or sentence. */
+static void check_case(void *user, const table_row *row)
 {
-    place *p = *state;
-    for (size_t i = 0; i < sizeof refused_rows / sizeof *refused_rows; i++) {
-        vq_array array;
-        if (parse(p->ctx, refused_rows[i].header, 4, &array) != refused_rows[i].status)
-            fail_msg("%s gave %s", refused_rows[i].header, vq_context_error(p->ctx));
-        fixture_error_names(p->ctx, refused_rows[i].words);
-        assert_null(array.data);
-        assert_null(array.name);
-    }
-}
-
-static void test_versions(void **state)
-{
-    static const struct {
-        unsigned char start[12];
-        size_t size;
-        const char *words;
-    } rows[] = {
-        {"", 0, "does not begin as"},
-        {"\x93NUMPY\x01", 7, "does not begin as"},
-        {"\x92NUMPY\x01\x00\x00\x00", 10, "does not begin as"},
-        {"\x93NUMPY\x01\x01\x00\x00", 10, "version 1.1"},
-        {"\x93NUMPY\x04\x00\x00\x00", 10, "version 4.0"},
-        {"\x93NUMPY\x00\x00\x00\x00", 10, "version 0.0"},
-        {"\x93NUMPY\x01\x00\x00", 9, "ends within its header's length"},
-        {"\x93NUMPY\x02\x00\x00\x00", 10, "ends within its header's length"},
-        {"\x93NUMPY\x01\x00\x02\x00{", 11, "would have 2 bytes, but only 1 follow"},
-        {"\x93NUMPY\x02\x00\xff\xff\xff\xff", 12, "at most 10000"},
-        {"\x93NUMPY\x03\x00\x11\x27\x00\x00", 12, "would have 10001 bytes; at most 10000"},
-    };
-    place *p = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        vq_array array;
-        assert_int_equal(vq_npy_parse(p->ctx, rows[i].start, rows[i].size, &array), VQ_E_FORMAT);
-        fixture_error_names(p->ctx, rows[i].words);
-    }
-}
-
-static void test_long_length(void **state)
-{
-    static const char header[] = HEADER("'|u1'", "False", "(2,)");
-    place *p = *state;
-    for (unsigned char version = 2; version <= 3; version++) {
-        unsigned char file[FILE_MAX] = "\x93NUMPY";
-        vq_array array;
-        file[6] = version;
-        file[8] = sizeof header - 1;
-        memcpy(file + 12, header, sizeof header - 1);
-        memcpy(file + 12 + sizeof header - 1, "\x07\x09", 2);
-        assert_int_equal(vq_npy_parse(p->ctx, file, 12 + sizeof header + 1, &array), VQ_OK);
-        assert_memory_equal(array.data, "\x07\x09", 2);
-        vq_array_clear(p->ctx, &array);
-    }
-}
-
-/* Bytes 0, 1, 2, ... in Fortran order: element (i, j, k) of 2 x 3 x 4 is i + 2 j + 6 k. */
-static void test_fortran(void **state)
-{
-    place *p = *state;
+    place *p = user;
+    char content[CONTENT_MAX];
+    size_t size;
     vq_array array;
-    const char *header = HEADER("'|u1'", "True", "(2, 3, 4)");
-    assert_int_equal(parse(p->ctx, header, 24, &array), VQ_OK);
-    const unsigned char *data = array.data;
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 3; j++)
-            for (int k = 0; k < 4; k++)
-                assert_int_equal(data[(i * 3 + j) * 4 + k], i + 2 * j + 6 * k);
+    unsigned char *file = compose(row, &size);
+    const vq_status status = vq_npy_parse(p->ctx, file, size, &array);
+    const char *verdict = status == VQ_OK              ? "accepts"
+                          : status == VQ_E_FORMAT      ? "refuses"
+                          : status == VQ_E_UNSUPPORTED ? "lacks"
+                                                       : vq_status_name(status);
+    snprintf(content, sizeof content, "%s", vq_context_error(p->ctx));
+    if (status == VQ_OK) describe(&array, content);
+    if (strcmp(verdict, row->cells[5]) != 0 || strcmp(content, row->cells[6]) != 0)
+        fail_msg("line %zu: %s: %s, %s", row->line, row->cells[0], verdict, content);
+    /* Nothing is read that numpy would not read. */
+    if (status == VQ_OK) assert_string_equal(row->cells[4], "accepts");
+    else assert_true(!array.data && !array.name);
     vq_array_clear(p->ctx, &array);
+    free(file);
 }
 
-static void test_byte_order(void **state)
+static void test_every_case(void **state)
 {
-    place *p = *state;
-    vq_array array;
-    assert_int_equal(parse(p->ctx, HEADER("'>u2'", "False", "(2,)"), 4, &array), VQ_OK);
-    const uint16_t pair[] = {0x0001, 0x0203};
-    assert_memory_equal(array.data, pair, sizeof pair);
-    vq_array_clear(p->ctx, &array);
-    assert_int_equal(parse(p->ctx, HEADER("'>u8'", "False", "(1,)"), 8, &array), VQ_OK);
-    const uint64_t one = UINT64_C(0x0001020304050607);
-    assert_memory_equal(array.data, &one, sizeof one);
-    vq_array_clear(p->ctx, &array);
-    assert_int_equal(parse(p->ctx, HEADER("'>u4'", "True", "(1, 2)"), 8, &array), VQ_OK);
-    const uint32_t both[] = {0x00010203, 0x04050607};
-    assert_memory_equal(array.data, both, sizeof both);
-    vq_array_clear(p->ctx, &array);
+    assert_true(table_read("tests/tables/npy.tsv", 7, check_case, *state) >= 100);
 }
 
 /* What numpy 2.4 writes: room for 21 digits of the first extent, then spaces up to 128 bytes. */
@@ -318,6 +200,19 @@ static void test_save_refused(void **state)
     assert_memory_equal(vq_context_error(p->ctx), path, strlen(path));
 }
 
+/* Only the header of a file that is far too long is read. */
+static void test_oversized(void **state)
+{
+    place *p = *state;
+    const char *path = fixture_path(&p->folder, "sparse.npy");
+    unsigned char data = 1;
+    vq_array array = {.dtype = VQ_U8, .data = &data};
+    assert_int_equal(vq_npy_save(p->ctx, path, &array), VQ_OK);
+    assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+    assert_int_equal(vq_npy_load(p->ctx, path, &array), VQ_E_FORMAT);
+    fixture_error_names(p->ctx, "takes 1 bytes, but 1099511627648 follow");
+}
+
 static void test_every_allocation_fails(void **state)
 {
     place *p = *state;
@@ -342,15 +237,11 @@ static void test_every_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_length, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fortran, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_byte_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_case, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_oversized, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
