@@ -10,6 +10,7 @@ find_package(LibArchive REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.7)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng>=0.7)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp>=0.5 libwebpdemux>=0.5)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 
 if(NOT VQVAE_BACKEND MATCHES "^(auto|onednn|portable)$")

@@ -27,7 +27,7 @@ install(EXPORT vqvae-targets NAMESPACE vqvae:: DESTINATION ${package_dir})
 
 # A static library cannot carry what it stands on, so the package names it.
 set(private_libraries jansson xxhash m)
-set(private_data_libraries z jpeg archive spng)
+set(private_data_libraries z jpeg archive spng webpdemux webp)
 if(VQ_HAVE_ONEDNN)
     list(PREPEND private_libraries dnnl)
 endif()

@@ -31,7 +31,7 @@ if(VQ_HAVE_ONEDNN)
 endif()
 add_library(vqvae_data_flags INTERFACE)
 target_link_libraries(vqvae_data_flags INTERFACE vqvae_internal_flags ZLIB::ZLIB JPEG::JPEG
-                      LibArchive::LibArchive PkgConfig::SPNG)
+                      LibArchive::LibArchive PkgConfig::SPNG PkgConfig::WEBP)
 
 function(vqvae_objects name flags)
     add_library(${name} OBJECT ${ARGN} ${empty_source})

@@ -73,7 +73,7 @@ typedef struct vq_dataset vq_dataset;
  * Opens a dataset by looking at it: a folder of images (subfolders are classes), a .tar of
  * images (or its .gz), an IDX file or its .gz (labels beside it are found by name), a folder of
  * IDX files, a .npy of uint8 (N,H,W,C) or (N,H,W), or one image. Images are in order of their
- * names, byte by byte; files that are neither PNG nor JPEG by name are left out.
+ * names, byte by byte; files that are no PNG, JPEG or WebP by name are left out.
  * `PATH:part` names a top folder (train, test) of a tree or tar, or the train/t10k half of a
  * folder of IDX files; a tree or tar that has both train/ and test/ needs it.
  * @param out  owned by the caller; NULL on failure
@@ -138,8 +138,14 @@ typedef struct vq_image {
     uint8_t *pixels;                 /**< rows top down, channels interleaved; owned */
 } vq_image;
 
-/** Decodes PNG or JPEG: EXIF orientation applied, alpha composed over white, 16 bits rounded
- *  to 8, palettes expanded; CMYK is VQ_E_UNSUPPORTED. At most 2^28 pixels. */
+/**
+ * Decodes PNG, JPEG or still WebP: EXIF orientation applied, alpha composed over white, 16 bits
+ * rounded to 8, palettes expanded, CMYK and YCCK as Adobe stores them mixed to RGB. At most 2^28
+ * pixels and 500 scans; a size that so few bytes cannot hold is refused before memory is taken.
+ * @param out  released by vq_image_clear(); zero on failure
+ * @return VQ_OK; VQ_E_FORMAT (damaged, cut short, or no image); VQ_E_UNSUPPORTED (another format,
+ *         animated, too large); VQ_E_NOMEM
+ */
 VQ_API VQ_MUST_USE vq_status vq_image_decode(vq_context *ctx, const void *bytes, size_t size,
                                              vq_image *out);
 VQ_API VQ_MUST_USE vq_status vq_image_load(vq_context *ctx, const char *path, vq_image *out);

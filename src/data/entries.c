@@ -96,7 +96,7 @@ void vq_entries_clear(vq_context *ctx, vq_entries *list)
 
 bool vq_is_image_name(const char *name)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
     const char *dot = strrchr(base, '.');
@@ -241,7 +241,7 @@ vq_status vq_entries_select(vq_context *ctx, const char *path, const char *part,
     char folders[VQ_ERROR_SIZE / 2];
     size_t skip = 0, level = 0;
     VQ_CHECK(ctx, list->count, VQ_E_FORMAT,
-             "%s holds no images: no file in it ends in .png, .jpg or .jpeg", path);
+             "%s holds no images: no file in it ends in .png, .jpg, .jpeg or .webp", path);
     while (!(part && any_in_folder(list, skip, part)) && (level = shared_level(list, skip)) > 0)
         skip += level;
     if (!part) {

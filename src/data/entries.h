@@ -42,7 +42,7 @@ VQ_MUST_USE vq_status vq_entries_select(vq_context *ctx, const char *path, const
                                         vq_entries *list);
 void vq_entries_clear(vq_context *ctx, vq_entries *list);
 
-/** Whether a name is that of a PNG or JPEG file that is not hidden. */
+/** Whether a name is that of a PNG, JPEG or WebP file that is not hidden. */
 bool vq_is_image_name(const char *name);
 
 #endif

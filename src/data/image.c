@@ -6,14 +6,21 @@
 
 #include "base/file.h"
 
+vq_status vq_image_check_size(vq_context *ctx, int64_t height, int64_t width)
+{
+    VQ_CHECK(ctx, height > 0 && width > 0 && height <= VQ_IMAGE_PIXELS_MAX / width,
+             VQ_E_UNSUPPORTED,
+             "the image is %lld pixels wide and %lld high; at most %d pixels in all are read, so "
+             "make it smaller",
+             (long long)width, (long long)height, VQ_IMAGE_PIXELS_MAX);
+    return VQ_OK;
+}
+
 vq_status vq_image_create(vq_context *ctx, int64_t height, int64_t width, int64_t channels,
                           vq_image *out)
 {
     *out = (vq_image){0};
-    VQ_CHECK(ctx, height > 0 && width > 0 && height <= VQ_IMAGE_PIXELS_MAX / width,
-             VQ_E_UNSUPPORTED,
-             "the image is %lld pixels wide and %lld high; at most %d pixels in all are read",
-             (long long)width, (long long)height, VQ_IMAGE_PIXELS_MAX);
+    VQ_TRY(vq_image_check_size(ctx, height, width));
     VQ_TRY(VQ_NEW(ctx, height * width * channels, &out->pixels));
     out->height = height;
     out->width = width;
@@ -39,17 +46,27 @@ static vq_status refuse_format(vq_context *ctx, const unsigned char *bytes, size
     static const struct {
         const char *name, *magic;
         size_t at;
-    } known[] = {{"WebP", "WEBP", 8}, {"GIF", "GIF8", 0}, {"AVIF or HEIC", "ftyp", 4},
-                 {"TIFF", "II*", 0},  {"TIFF", "MM", 0},  {"BMP", "BM", 0}};
-    VQ_CHECK(ctx, size > 0, VQ_E_FORMAT, "the file is empty, not a PNG or JPEG image");
+    } known[] = {{"GIF", "GIF8", 0},
+                 {"AVIF or HEIC", "ftyp", 4},
+                 {"TIFF", "II*", 0},
+                 {"TIFF", "MM", 0},
+                 {"BMP", "BM", 0}};
+    VQ_CHECK(ctx, size > 0, VQ_E_FORMAT, "the file is empty; an image is PNG, JPEG or WebP");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const size_t length = strlen(known[i].magic);
         if (size >= known[i].at + length && !memcmp(bytes + known[i].at, known[i].magic, length))
-            return vq_fail(ctx, VQ_E_UNSUPPORTED, "this is a %s image; only PNG and JPEG are read",
+            return vq_fail(ctx, VQ_E_UNSUPPORTED,
+                           "this is a %s image; PNG, JPEG and WebP are read, so convert it",
                            known[i].name);
     }
-    return vq_fail(ctx, VQ_E_FORMAT, "neither PNG nor JPEG: it begins with the byte 0x%02x",
+    return vq_fail(ctx, VQ_E_FORMAT,
+                   "neither PNG, JPEG nor WebP, whatever its name: it begins with the byte 0x%02x",
                    bytes[0]);
+}
+
+bool vq_image_is(const void *bytes, size_t size)
+{
+    return vq_png_is(bytes, size) || vq_jpeg_is(bytes, size) || vq_webp_is(bytes, size);
 }
 
 vq_status vq_image_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out)
@@ -58,6 +75,7 @@ vq_status vq_image_decode(vq_context *ctx, const void *bytes, size_t size, vq_im
     *out = (vq_image){0};
     if (vq_png_is(bytes, size)) VQ_TRY(vq_png_decode(ctx, bytes, size, out, &orientation));
     else if (vq_jpeg_is(bytes, size)) VQ_TRY(vq_jpeg_decode(ctx, bytes, size, out, &orientation));
+    else if (vq_webp_is(bytes, size)) VQ_TRY(vq_webp_decode(ctx, bytes, size, out, &orientation));
     else return refuse_format(ctx, bytes, size);
     const vq_status status = vq_image_orient(ctx, orientation, out);
     if (status != VQ_OK) vq_image_clear(ctx, out);
@@ -83,6 +101,20 @@ vq_status vq_image_save(vq_context *ctx, const char *path, const vq_image *image
     const vq_status status = vq_file_replace(ctx, path, png, size);
     vq_release(ctx, png);
     return status;
+}
+
+/* c over white: c*a + 1*(1-a), in 255ths, rounded. */
+static uint8_t over_white(uint32_t c, uint32_t a)
+{
+    return (uint8_t)((c * a + 255u * (255u - a) + 127u) / 255u);
+}
+
+void vq_image_over_white(const uint8_t *rgba, vq_image *out)
+{
+    const size_t pixels = (size_t)(out->height * out->width), channels = (size_t)out->channels;
+    uint8_t *to = out->pixels;
+    for (size_t i = 0; i < pixels; i++, rgba += 4)
+        for (size_t c = 0; c < channels; c++) *to++ = over_white(rgba[c], rgba[3]);
 }
 
 static void spread_grey(const uint8_t *from, size_t pixels, uint8_t *to)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * data/image.h -- decoded images: the two formats, orientation, channels. */
+ * data/image.h -- decoded images: the three formats, orientation, channels. */
 #ifndef VQ_DATA_IMAGE_H
 #define VQ_DATA_IMAGE_H
 
@@ -13,6 +13,9 @@ enum {
 /* Encoded images and whole files in memory: larger ones are no images. */
 #define VQ_IMAGE_BYTES_MAX ((size_t)1 << 30)
 
+/** Refuses sizes beyond VQ_IMAGE_PIXELS_MAX, so that decoders may do so before they ask for
+ *  anything. @return VQ_OK; VQ_E_UNSUPPORTED */
+VQ_MUST_USE vq_status vq_image_check_size(vq_context *ctx, int64_t height, int64_t width);
 /** Zeroed pixels of that size. @return VQ_OK; VQ_E_UNSUPPORTED (too many pixels); VQ_E_NOMEM */
 VQ_MUST_USE vq_status vq_image_create(vq_context *ctx, int64_t height, int64_t width,
                                       int64_t channels, vq_image *out);
@@ -27,8 +30,17 @@ VQ_MUST_USE vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t s
                                     int *orientation);
 VQ_MUST_USE vq_status vq_jpeg_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out,
                                      int *orientation);
+VQ_MUST_USE vq_status vq_webp_decode(vq_context *ctx, const void *bytes, size_t size, vq_image *out,
+                                     int *orientation);
 bool vq_png_is(const void *bytes, size_t size);
 bool vq_jpeg_is(const void *bytes, size_t size);
+bool vq_webp_is(const void *bytes, size_t size);
+/** Whether the bytes begin as an image of one of these formats does. */
+bool vq_image_is(const void *bytes, size_t size);
+
+/** Composes pixels of 8-bit red, green, blue and alpha over white; where `out` is grey, red is its
+ *  value. */
+void vq_image_over_white(const uint8_t *rgba, vq_image *out);
 
 /** Orientation in a TIFF structure, as EXIF blocks hold it; 1 where it says none. */
 int vq_exif_orientation(const unsigned char *tiff, size_t size);

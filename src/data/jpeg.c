@@ -20,6 +20,7 @@ typedef struct jpeg_job {
     jmp_buf escape; /* libjpeg reports by a call that must not return */
     vq_context *ctx;
     vq_image *out;
+    uint8_t *inks; /* one row of CMYK; NULL where the colours are others */
     vq_status status;
 } jpeg_job;
 
@@ -52,16 +53,22 @@ static void on_error(j_common_ptr common)
     jpeg_job *job = common->client_data;
     char sentence[JMSG_LENGTH_MAX];
     common->err->format_message(common, sentence);
-    escape_with(job, vq_fail(job->ctx, status_of(common->err->msg_code), "JPEG: %s", sentence));
+    const vq_status status = status_of(common->err->msg_code);
+    const char *about = status == VQ_E_FORMAT ? "the data are damaged: " : "";
+    escape_with(job, vq_fail(job->ctx, status, "JPEG: %s%s", about, sentence));
 }
 
-/* Warnings are passed over, except that the data ended too soon: grey would be made up. */
+/* Warnings are passed over, except where pixels would be made up: the data ended too soon, or
+ * what stands there is no code. */
 static void on_message(j_common_ptr common, int level)
 {
-    if (level < 0 && common->err->msg_code == JWRN_JPEG_EOF) {
-        jpeg_job *job = common->client_data;
-        escape_with(job, vq_fail(job->ctx, VQ_E_FORMAT, "JPEG: the data ends before the image"));
-    }
+    jpeg_job *job = common->client_data;
+    const int code = common->err->msg_code;
+    if (level >= 0) return;
+    if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)
+        escape_with(job, vq_fail(job->ctx, VQ_E_FORMAT, "JPEG: the data end before the image"));
+    if (code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC)
+        escape_with(job, vq_fail(job->ctx, VQ_E_FORMAT, "JPEG: the data are damaged"));
 }
 
 static void on_progress(j_common_ptr common)
@@ -69,7 +76,9 @@ static void on_progress(j_common_ptr common)
     jpeg_job *job = common->client_data;
     const int scans = job->decoder.input_scan_number;
     if (scans > VQ_IMAGE_SCANS_MAX)
-        escape_with(job, vq_fail(job->ctx, VQ_E_UNSUPPORTED, "JPEG: more than %d scans",
+        escape_with(job, vq_fail(job->ctx, VQ_E_UNSUPPORTED,
+                                 "JPEG: more than %d scans, the most that are read; save it "
+                                 "anew",
                                  VQ_IMAGE_SCANS_MAX));
 }
 
@@ -88,9 +97,13 @@ static void open_job(jpeg_job *job, const void *bytes, size_t size)
     jpeg_save_markers(decoder, JPEG_APP0 + 1, 0xffff);
 }
 
-static void check_length(jpeg_job *job, size_t size)
+/* Refuses sizes that are beyond our limit or that so few bytes cannot hold. */
+static void check_size(jpeg_job *job, size_t size)
 {
     const struct jpeg_decompress_struct *decoder = &job->decoder;
+    const vq_status status =
+        vq_image_check_size(job->ctx, decoder->image_height, decoder->image_width);
+    if (status != VQ_OK) escape_with(job, status);
     const uint64_t pixels = (uint64_t)decoder->image_width * decoder->image_height;
     /* Arithmetic coding may spend next to nothing. */
     if (!decoder->arith_code && pixels / VQ_JPEG_PIXELS_PER_BYTE_MAX > size)
@@ -100,33 +113,58 @@ static void check_length(jpeg_job *job, size_t size)
                             size, decoder->image_width, decoder->image_height));
 }
 
+/* What libjpeg is to give. Four channels are inks; only Adobe's marker says how they are stored. */
+static J_COLOR_SPACE choose_colours(jpeg_job *job)
+{
+    const struct jpeg_decompress_struct *decoder = &job->decoder;
+    switch (decoder->num_components) {
+    case 1: return JCS_GRAYSCALE;
+    case 3: return JCS_RGB;
+    case 4:
+        if (decoder->saw_Adobe_marker) return JCS_CMYK;
+        escape_with(job, vq_fail(job->ctx, VQ_E_UNSUPPORTED,
+                                 "JPEG: the colours are CMYK without Adobe's marker, so whether "
+                                 "ink or light is stored is unknown; convert the image to RGB"));
+    default:
+        escape_with(job, vq_fail(job->ctx, VQ_E_UNSUPPORTED,
+                                 "JPEG: %d channels; 1, 3 or 4 are read", decoder->num_components));
+    }
+}
+
 static void start_decoder(jpeg_job *job, size_t size)
 {
     struct jpeg_decompress_struct *decoder = &job->decoder;
     jpeg_read_header(decoder, TRUE);
-    if (decoder->num_components == 4)
-        escape_with(job, vq_fail(job->ctx, VQ_E_UNSUPPORTED,
-                                 "JPEG: the colours are CMYK; convert the image to RGB"));
-    if (decoder->num_components != 1 && decoder->num_components != 3)
-        escape_with(job, vq_fail(job->ctx, VQ_E_UNSUPPORTED, "JPEG: %d channels, not 1 or 3",
-                                 decoder->num_components));
-    decoder->out_color_space = decoder->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    decoder->out_color_space = choose_colours(job);
     decoder->dct_method = JDCT_ISLOW;
-    check_length(job, size);
-    /* Ask for memory only after the size was held against our limit. */
-    const vq_status status = vq_image_create(job->ctx, decoder->image_height, decoder->image_width,
-                                             decoder->num_components, job->out);
+    check_size(job, size);
+    const int64_t channels = decoder->num_components == 1 ? 1 : 3;
+    vq_status status =
+        vq_image_create(job->ctx, decoder->image_height, decoder->image_width, channels, job->out);
+    if (status == VQ_OK && decoder->num_components == 4)
+        status = vq_alloc(job->ctx, decoder->image_width, 4, (void **)&job->inks);
     if (status != VQ_OK) escape_with(job, status);
     jpeg_start_decompress(decoder);
+}
+
+/* Adobe stores 255 - ink. What is left of white light after the ink c and after black k is
+ * (1-c)(1-k), so that stored values multiply. */
+static void mix_inks(const uint8_t *inks, size_t width, uint8_t *to)
+{
+    for (size_t x = 0; x < width; x++, inks += 4)
+        for (size_t c = 0; c < 3; c++)
+            *to++ = (uint8_t)(((uint32_t)inks[c] * inks[3] + 127u) / 255u);
 }
 
 static void read_rows(jpeg_job *job)
 {
     struct jpeg_decompress_struct *decoder = &job->decoder;
-    const size_t row_size = (size_t)(job->out->width * job->out->channels);
+    const size_t width = (size_t)job->out->width, row_size = width * (size_t)job->out->channels;
     while (decoder->output_scanline < decoder->output_height) {
-        JSAMPROW row = job->out->pixels + decoder->output_scanline * row_size;
+        uint8_t *to = job->out->pixels + decoder->output_scanline * row_size;
+        JSAMPROW row = job->inks ? job->inks : to;
         jpeg_read_scanlines(decoder, &row, 1);
+        if (job->inks) mix_inks(job->inks, width, to);
     }
 }
 
@@ -156,6 +194,7 @@ vq_status vq_jpeg_decode(vq_context *ctx, const void *bytes, size_t size, vq_ima
     jpeg_job job = {.ctx = ctx, .out = out};
     const vq_status status = run_job(&job, bytes, size, orientation);
     jpeg_destroy_decompress(&job.decoder);
+    vq_release(ctx, job.inks);
     if (status != VQ_OK) vq_image_clear(ctx, out);
     return status;
 }

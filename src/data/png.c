@@ -19,7 +19,8 @@ bool vq_png_is(const void *bytes, size_t size)
 static vq_status fail_spng(vq_context *ctx, int code)
 {
     VQ_CHECK(ctx, code != SPNG_EMEM, VQ_E_NOMEM, "PNG: out of memory");
-    return vq_fail(ctx, VQ_E_FORMAT, "PNG: %s", spng_strerror(code));
+    VQ_CHECK(ctx, code != SPNG_IO_EOF, VQ_E_FORMAT, "PNG: the data end before the image");
+    return vq_fail(ctx, VQ_E_FORMAT, "PNG: the data are damaged: %s", spng_strerror(code));
 }
 
 #define SPNG_TRY_TO(call)                                                                          \
@@ -31,25 +32,11 @@ static vq_status fail_spng(vq_context *ctx, int code)
         }                                                                                          \
     } while (0)
 
-/* c over white: c*a + 1*(1-a), in 255ths, rounded. */
-static uint8_t over_white_8(uint32_t c, uint32_t a)
-{
-    return (uint8_t)((c * a + 255u * (255u - a) + 127u) / 255u);
-}
-
-/* The same from 65535ths; 65535 = 255*257, and it is rounded once. */
+/* c over white: c*a + 1*(1-a), in 65535ths; 65535 = 255*257, and it is rounded once. */
 static uint8_t over_white_16(uint64_t c, uint64_t a)
 {
     const uint64_t product = c * a + 65535u * (65535u - a);
     return (uint8_t)((product + 65535u * 257u / 2) / (65535u * 257u));
-}
-
-static void flatten_8(const uint8_t *rgba, vq_image *out)
-{
-    const size_t pixels = (size_t)(out->height * out->width), channels = (size_t)out->channels;
-    uint8_t *to = out->pixels;
-    for (size_t i = 0; i < pixels; i++, rgba += 4)
-        for (size_t c = 0; c < channels; c++) *to++ = over_white_8(rgba[c], rgba[3]);
 }
 
 static void flatten_16(const uint16_t *rgba, vq_image *out)
@@ -60,9 +47,9 @@ static void flatten_16(const uint16_t *rgba, vq_image *out)
         for (size_t c = 0; c < channels; c++) *to++ = over_white_16(rgba[c], rgba[3]);
 }
 
-/* libspng gives every kind of PNG as RGBA; grey is then any one of its colours. */
-static vq_status decode_pixels(vq_context *ctx, spng_ctx *spng, const struct spng_ihdr *header,
-                               vq_image *out)
+/* Every kind of PNG through RGBA; grey is then any one of its colours. */
+static vq_status decode_alpha(vq_context *ctx, spng_ctx *spng, const struct spng_ihdr *header,
+                              vq_image *out)
 {
     const int format = header->bit_depth == 16 ? SPNG_FMT_RGBA16 : SPNG_FMT_RGBA8;
     vq_status status = VQ_OK;
@@ -72,9 +59,35 @@ static vq_status decode_pixels(vq_context *ctx, spng_ctx *spng, const struct spn
     VQ_TRY_TO(vq_alloc(ctx, size, 1, &rgba));
     SPNG_TRY_TO(spng_decode_image(spng, rgba, size, format, SPNG_DECODE_TRNS));
     if (format == SPNG_FMT_RGBA16) flatten_16(rgba, out);
-    else flatten_8(rgba, out);
+    else vq_image_over_white(rgba, out);
 done:
     vq_release(ctx, rgba);
+    return status;
+}
+
+static vq_status find_alpha(vq_context *ctx, spng_ctx *spng, const struct spng_ihdr *header,
+                            bool *has_alpha)
+{
+    struct spng_trns transparency;
+    const int code = spng_get_trns(spng, &transparency);
+    if (code != 0 && code != SPNG_ECHUNKAVAIL) return fail_spng(ctx, code);
+    *has_alpha = code == 0 || header->color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
+                 header->color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
+    return VQ_OK;
+}
+
+/* Straight into place where there is nothing to compose and nothing to round. */
+static vq_status decode_pixels(vq_context *ctx, spng_ctx *spng, const struct spng_ihdr *header,
+                               vq_image *out)
+{
+    const int format = out->channels == 1 ? SPNG_FMT_G8 : SPNG_FMT_RGB8;
+    const size_t size = (size_t)(out->height * out->width * out->channels);
+    bool has_alpha = false;
+    vq_status status = VQ_OK;
+    VQ_TRY(find_alpha(ctx, spng, header, &has_alpha));
+    if (has_alpha || header->bit_depth == 16) return decode_alpha(ctx, spng, header, out);
+    SPNG_TRY_TO(spng_decode_image(spng, out->pixels, size, format, 0));
+done:
     return status;
 }
 
@@ -90,6 +103,7 @@ static vq_status check_header(vq_context *ctx, const struct spng_ihdr *header, s
     static const unsigned channels[] = {1, 0, 3, 1, 2, 0, 4}; /* by colour type */
     const uint64_t row_bits =
         (uint64_t)header->width * header->bit_depth * channels[header->color_type];
+    VQ_TRY(vq_image_check_size(ctx, header->height, header->width));
     VQ_CHECK(ctx, (row_bits + 7) / 8 * header->height / VQ_DEFLATE_RATIO_MAX <= size, VQ_E_FORMAT,
              "PNG: %zu bytes are too few for an image %u pixels wide and %u high", size,
              header->width, header->height);
@@ -111,6 +125,7 @@ vq_status vq_png_decode(vq_context *ctx, const void *bytes, size_t size, vq_imag
                       header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
     VQ_TRY_TO(vq_image_create(ctx, header.height, header.width, grey ? 1 : 3, out));
     VQ_TRY_TO(decode_pixels(ctx, spng, &header, out));
+    SPNG_TRY_TO(spng_decode_chunks(spng)); /* to the end, or the file was cut */
     *orientation = find_orientation(spng);
 done:
     spng_ctx_free(spng);

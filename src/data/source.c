@@ -47,10 +47,11 @@ static vq_status open_file(vq_context *ctx, const char *part, vq_source *source)
     open_plain *opener = NULL;
     if (vq_idx_is(header, size)) opener = vq_idx_open;
     if (vq_npy_is(header, size)) opener = vq_npy_open;
-    if (vq_png_is(header, size) || vq_jpeg_is(header, size)) opener = vq_single_open;
-    VQ_CHECK(ctx, opener, VQ_E_FORMAT,
-             "%s is neither a .tar of images, an IDX file, an .npy array nor a PNG or JPEG image",
-             source->path);
+    if (vq_image_is(header, size)) opener = vq_single_open;
+    VQ_CHECK(
+        ctx, opener, VQ_E_FORMAT,
+        "%s is neither a .tar of images, an IDX file, an .npy array nor a PNG, JPEG or WebP image",
+        source->path);
     VQ_CHECK(ctx, !part, VQ_E_ARG, "%s has no parts, so :%s cannot be chosen", source->path, part);
     return opener(ctx, source);
 }

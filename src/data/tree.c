@@ -60,7 +60,7 @@ vq_status vq_tree_open(vq_context *ctx, const char *part, vq_source *source)
     source->read = read_file;
     VQ_TRY(vq_folder_walk(ctx, source->path, visit_name, &root));
     if (root.others)
-        vq_log(ctx, VQ_LOG_INFO, "%s: left out %zu files that are neither PNG nor JPEG by name",
+        vq_log(ctx, VQ_LOG_INFO, "%s: left out %zu files that are no PNG, JPEG or WebP by name",
                source->path, root.others);
     VQ_TRY(vq_entries_sort(ctx, &source->entries));
     return vq_entries_select(ctx, source->path, part, &source->entries);

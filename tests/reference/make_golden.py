@@ -14,6 +14,7 @@ import os
 import torch
 
 import golden_ops
+import golden_pictures
 import golden_quantize
 import golden_resize
 import golden_train
@@ -35,6 +36,7 @@ def main():
     for part in (golden_ops, golden_quantize, golden_train):
         part.write_all(golden)
     golden_walk.write_all(golden, original)
+    golden_pictures.write_all(golden)
     golden_resize.write_all(golden)
     golden.finish()
 

@@ -118,10 +118,10 @@ unsigned char *encode_jpeg(const vq_image *image, jpeg_kind kind, size_t *size)
     jpeg.err = jpeg_std_error(&errors);
     jpeg_create_compress(&jpeg);
     jpeg_mem_dest(&jpeg, &bytes, &length);
-    jpeg.image_width = (JDIMENSION)(kind.cmyk ? image->width / 4 : image->width);
+    jpeg.image_width = (JDIMENSION)image->width;
     jpeg.image_height = (JDIMENSION)image->height;
-    jpeg.input_components = kind.cmyk ? 4 : (int)image->channels;
-    jpeg.in_color_space = kind.cmyk ? JCS_CMYK : image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg.input_components = (int)image->channels;
+    jpeg.in_color_space = image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, 95, TRUE);
     if (kind.progressive) jpeg_simple_progression(&jpeg);

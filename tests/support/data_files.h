@@ -34,7 +34,6 @@ void place_image(data_place *place, const char *name, int which, int64_t height,
                  int64_t channels);
 typedef struct jpeg_kind {
     int orientation; /* 1..8; 0: no EXIF */
-    bool cmyk;       /* four values of a grey image make one pixel */
     bool progressive;
 } jpeg_kind;
 /** JPEG bytes of an image; released with free(). */
