@@ -95,8 +95,8 @@ static int measure(program *p, training *t)
 {
     double mean;
     say(p, "reading %" PRId64 " images", t->parts.n_train);
-    TRY(lib(p, vq_dataset_moments(p->ctx, t->data, t->parts.train, (size_t)t->parts.n_train, &mean,
-                                  &t->about.variance)));
+    TRY(lib(p, vq_dataset_moments(p->ctx, t->data, t->parts.train, (size_t)t->parts.n_train, NULL,
+                                  &mean, &t->about.variance)));
     if (t->about.variance > 0) return DONE;
     return fail(p, BAD_INPUT, "all pixels of %s are alike; there is nothing to learn",
                 t->source.data);

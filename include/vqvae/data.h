@@ -39,9 +39,9 @@ typedef enum vq_data_filter {
 /** How stored images become the network's pixels. Defaults and ranges come from one table,
  *  which vq_data_settings_visit() walks. */
 typedef struct vq_data_config {
-    int64_t height, width; /**< of what is delivered; both 0: as the first image is stored, and
-                                an image of another size is then an error */
-    int64_t channels;      /**< 1 grey or 3 colour; 0: as the first image is stored */
+    int64_t height, width; /**< of what is delivered; both 0: as the first image that can be read
+                                is stored, and an image of another size is then an error */
+    int64_t channels;      /**< 1 grey or 3 colour; 0: as that image is stored */
     int fit;               /**< vq_data_fit, for images of another size */
     int filter;            /**< vq_data_filter */
     bool flip;             /**< mirror left to right, half of the time */
@@ -96,15 +96,31 @@ VQ_API const char *vq_dataset_class(const vq_dataset *dataset, int64_t label);
 
 /** Writes height*width*channels bytes of image `index`, augmented as the key says where the
  *  configuration asks for it. Thread-safe.
- *  @return VQ_OK; VQ_E_FORMAT or VQ_E_IO naming the image; VQ_E_NOMEM */
+ *  @return VQ_OK; VQ_E_FORMAT, VQ_E_IO or VQ_E_UNSUPPORTED naming the image; VQ_E_SHAPE (it has
+ *          another size than is taken); VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset,
                                             int64_t index, vq_data_key key, uint8_t *out);
 
+/** Follows a pass over many images. The functions are called by the thread that asked for the
+ *  pass; those left NULL mean: go on, and fail at the first image that cannot be read. */
+typedef struct vq_data_pass {
+    /** Now and then, with how many images were read: false ends the pass with VQ_E_CANCELLED. */
+    bool (*go_on)(void *user, uint64_t images);
+    /** For each image that cannot be read, in order: true leaves it out, false ends the pass with
+     *  this failure. VQ_E_SHAPE: it has another size than is taken. */
+    bool (*skip)(void *user, int64_t index, vq_status status, const char *sentence);
+    void *user;
+} vq_data_pass;
+
 /** Mean and variance of all pixels of the listed images over all channels about one mean, on
- *  [0,1], without augmentation; the same bits for any number of threads. Fills the cache. */
+ *  [0,1], without augmentation; the same bits for any number of threads. Fills the cache.
+ *  @param pass  NULL: runs to the end or to the first image that cannot be read
+ *  @return VQ_OK; VQ_E_FORMAT, also where no image can be read; VQ_E_IO; VQ_E_UNSUPPORTED;
+ *          VQ_E_SHAPE; VQ_E_CANCELLED; VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset,
                                                 const int64_t *indices, size_t n_indices,
-                                                double *mean, double *variance);
+                                                const vq_data_pass *pass, double *mean,
+                                                double *variance);
 
 /* ---- batches made beside the training -------------------------------------- */
 
@@ -124,9 +140,20 @@ VQ_API VQ_MUST_USE vq_status vq_loader_create(vq_context *ctx, const vq_dataset 
                                               vq_order_fn order, const void *order_state,
                                               uint64_t seed, int64_t batch, int64_t first_step,
                                               int ahead, vq_loader **out);
+/** Whether vq_loader_next() delivers batches with images in them that cannot be read, their places
+ *  filled with another image of the batch. At first it does not, and fails there. */
+VQ_API void vq_loader_set_skip(vq_loader *loader, bool skip);
 /** The next batch: batch*height*width*channels bytes, valid until the next call. Waits for it. */
 VQ_API VQ_MUST_USE vq_status vq_loader_next(vq_context *ctx, vq_loader *loader,
                                             const uint8_t **pixels);
+/** Item `slot` of the batch that vq_loader_next() gave last. */
+typedef struct vq_loaded {
+    int64_t index;         /**< of the image in its dataset */
+    int64_t height, width; /**< as stored; 0: not known, as the pixels lay in the cache */
+    vq_status status;      /**< VQ_OK; or why it could not be read, as vq_dataset_get() says */
+    const char *sentence;  /**< "" or that failure in words; valid until the next batch */
+} vq_loaded;
+VQ_API vq_loaded vq_loader_item(const vq_loader *loader, int64_t slot);
 /** Seconds that vq_loader_next has waited so far. */
 VQ_API double vq_loader_waited(const vq_loader *loader);
 VQ_API void vq_loader_destroy(vq_context *ctx, vq_loader *loader);

@@ -40,7 +40,7 @@ static vq_status fit(vq_context *ctx, const vq_dataset *dataset, vq_image *image
     const int64_t *size = dataset->size;
     VQ_TRY(vq_image_set_channels(ctx, size[2], image));
     const bool differs = image->height != size[0] || image->width != size[1];
-    VQ_CHECK(ctx, !differs || dataset->config.height > 0, VQ_E_ARG,
+    VQ_CHECK(ctx, !differs || dataset->config.height > 0, VQ_E_SHAPE,
              "it is %lld pixels wide and %lld high, the first image %lld and %lld; give the size "
              "that all are to have: --set data.height=128 --set data.width=128",
              (long long)image->width, (long long)image->height, (long long)size[1],
@@ -49,10 +49,12 @@ static vq_status fit(vq_context *ctx, const vq_dataset *dataset, vq_image *image
 }
 
 static vq_status make_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t index,
-                             uint8_t *out)
+                             uint8_t *out, int64_t stored[2])
 {
     vq_image image;
     VQ_TRY(load_stored(ctx, &dataset->source, index, &image));
+    stored[0] = image.height;
+    stored[1] = image.width;
     const vq_status status = fit(ctx, dataset, &image, out);
     vq_image_clear(ctx, &image);
     return status;
@@ -66,25 +68,27 @@ static bool is_resident(const vq_dataset *dataset)
 }
 
 vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t index,
-                            uint8_t *scratch, const uint8_t **at)
+                            uint8_t *scratch, const uint8_t **at, int64_t stored[2])
 {
     VQ_CHECK(ctx, index >= 0 && index < vq_dataset_count(dataset), VQ_E_ARG,
              "%s: image %lld was asked for; there are %lld", dataset->source.path, (long long)index,
              (long long)vq_dataset_count(dataset));
+    stored[0] = dataset->source.pixels ? dataset->source.size[0] : 0;
+    stored[1] = dataset->source.pixels ? dataset->source.size[1] : 0;
     *at = is_resident(dataset) ? dataset->source.pixels + (size_t)index * dataset->image_bytes
                                : vq_cache_find(dataset->cache, (size_t)index);
     if (*at) return VQ_OK;
-    VQ_TRY(name_image(ctx, dataset, index, make_pixels(ctx, dataset, index, scratch)));
+    VQ_TRY(name_image(ctx, dataset, index, make_pixels(ctx, dataset, index, scratch, stored)));
     vq_cache_keep(dataset->cache, (size_t)index, scratch);
     *at = scratch;
     return VQ_OK;
 }
 
-vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset, int64_t index, vq_data_key key,
-                         uint8_t *out)
+vq_status vq_dataset_deliver(vq_context *ctx, const vq_dataset *dataset, int64_t index,
+                             vq_data_key key, uint8_t *out, int64_t stored[2])
 {
     const uint8_t *at = NULL;
-    VQ_TRY(vq_dataset_pixels(ctx, dataset, index, out, &at));
+    VQ_TRY(vq_dataset_pixels(ctx, dataset, index, out, &at, stored));
     if (at != out) {
         vq_augment(&dataset->config, dataset->size, key, at, out);
         return VQ_OK;
@@ -97,6 +101,19 @@ vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset, int64_t ind
     vq_augment(&dataset->config, dataset->size, key, copy, out);
     vq_release(ctx, copy);
     return VQ_OK;
+}
+
+vq_status vq_dataset_get(vq_context *ctx, const vq_dataset *dataset, int64_t index, vq_data_key key,
+                         uint8_t *out)
+{
+    int64_t stored[2];
+    return vq_dataset_deliver(ctx, dataset, index, key, out, stored);
+}
+
+bool vq_data_image_failed(vq_status status)
+{
+    return status == VQ_E_FORMAT || status == VQ_E_IO || status == VQ_E_UNSUPPORTED ||
+           status == VQ_E_SHAPE;
 }
 
 /* ---- opening ----------------------------------------------------------------- */
@@ -115,6 +132,18 @@ static vq_status check_config(vq_context *ctx, const vq_data_config *config)
     return VQ_OK;
 }
 
+/* The first image that can be read; where none can, the first one's failure. */
+static vq_status load_first(vq_context *ctx, const vq_dataset *dataset, vq_image *out)
+{
+    const vq_source *source = &dataset->source;
+    const int64_t n = (int64_t)source->entries.count;
+    for (int64_t i = 0; i < n; i++) {
+        const vq_status status = load_stored(ctx, source, i, out);
+        if (!vq_data_image_failed(status)) return name_image(ctx, dataset, i, status);
+    }
+    return name_image(ctx, dataset, 0, load_stored(ctx, source, 0, out));
+}
+
 /* Settings left 0 follow the first image. */
 static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
 {
@@ -124,7 +153,7 @@ static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
                       .width = source->size[1],
                       .channels = source->size[2]};
     if (!source->pixels && (config->height == 0 || config->channels == 0))
-        VQ_TRY(name_image(ctx, dataset, 0, load_stored(ctx, source, 0, &first)));
+        VQ_TRY(load_first(ctx, dataset, &first));
     dataset->size[0] = config->height ? config->height : first.height;
     dataset->size[1] = config->width ? config->width : first.width;
     dataset->size[2] = config->channels ? config->channels : first.channels;

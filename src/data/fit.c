@@ -80,7 +80,7 @@ vq_status vq_image_fit(vq_context *ctx, const vq_image *image, const vq_data_con
     case VQ_FIT_PAD: return pad(ctx, image, filter, size, out);
     case VQ_FIT_STRETCH: return vq_resize(ctx, image, filter, w, out);
     case VQ_FIT_EXACT:
-        return vq_fail(ctx, VQ_E_ARG,
+        return vq_fail(ctx, VQ_E_SHAPE,
                        "it is %lld pixels wide and %lld high, and data.fit=exact allows only %lld "
                        "and %lld; crop, pad or stretch would scale it",
                        (long long)image->width, (long long)image->height, (long long)size[1],

@@ -9,7 +9,7 @@
  * Brings an image to size[0] x size[1] as configuration->fit and ->filter say; its channels are
  * those of size[2] already.
  * @param out  size[0] * size[1] * size[2] bytes
- * @return VQ_OK; VQ_E_ARG (VQ_FIT_EXACT and another size); VQ_E_NOMEM
+ * @return VQ_OK; VQ_E_SHAPE (VQ_FIT_EXACT and another size); VQ_E_NOMEM
  */
 VQ_MUST_USE vq_status vq_image_fit(vq_context *ctx, const vq_image *image,
                                    const vq_data_config *config, const int64_t size[3],

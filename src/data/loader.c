@@ -14,6 +14,13 @@
 
 enum { AHEAD_MAX = 64 };
 
+/* What became of one item of a batch. */
+typedef struct loader_note {
+    int64_t index, stored[2];
+    vq_status status;
+    char *sentence; /* NULL: none; in the memory of the thread's context */
+} loader_note;
+
 struct vq_loader {
     const vq_dataset *dataset;
     vq_order_fn order;
@@ -22,8 +29,10 @@ struct vq_loader {
     int64_t batch, first_step;
     size_t batch_bytes, n_slots;
     uint8_t *slots;
-    vq_context *ctx; /* the thread's own */
-    double waited;   /* seconds; the caller's */
+    loader_note *notes; /* `batch` for each slot */
+    vq_context *ctx;    /* the thread's own */
+    double waited;      /* seconds; the caller's */
+    bool skips;         /* the caller's */
 
     pthread_t thread;
     pthread_mutex_t lock;
@@ -45,18 +54,55 @@ static bool should_stop(vq_loader *loader)
     return stop;
 }
 
+static loader_note *notes_of(const vq_loader *loader, int64_t number)
+{
+    return loader->notes + (size_t)number % loader->n_slots * (size_t)loader->batch;
+}
+
+static uint8_t *pixels_of(const vq_loader *loader, int64_t number)
+{
+    return loader->slots + (size_t)number % loader->n_slots * loader->batch_bytes;
+}
+
+static vq_status make_item(vq_loader *loader, int64_t number, int64_t slot, uint8_t *to)
+{
+    loader_note *note = notes_of(loader, number) + slot;
+    vq_data_key key = {.seed = loader->seed};
+    vq_release(loader->ctx, note->sentence);
+    *note = (loader_note){.status = VQ_OK};
+    loader->order(loader->order_state, loader->first_step + number, slot, &note->index, &key.epoch);
+    key.index = (uint64_t)note->index;
+    note->status =
+        vq_dataset_deliver(loader->ctx, loader->dataset, note->index, key, to, note->stored);
+    if (!vq_data_image_failed(note->status)) return note->status;
+    return vq_strdup(loader->ctx, vq_context_error(loader->ctx), &note->sentence);
+}
+
+/* Where an image could not be read stands the one before it, or the first that could. */
+static void fill_gaps(vq_loader *loader, int64_t number)
+{
+    const loader_note *notes = notes_of(loader, number);
+    const size_t image_bytes = loader->dataset->image_bytes;
+    uint8_t *pixels = pixels_of(loader, number);
+    int64_t good = 0;
+    while (good < loader->batch && notes[good].status != VQ_OK) good++;
+    for (int64_t slot = 0; slot < loader->batch; slot++) {
+        uint8_t *to = pixels + (size_t)slot * image_bytes;
+        if (notes[slot].status == VQ_OK) good = slot;
+        else if (good < loader->batch) memcpy(to, pixels + (size_t)good * image_bytes, image_bytes);
+        else memset(to, 0, image_bytes);
+    }
+}
+
 static vq_status make_batch(vq_loader *loader, int64_t number)
 {
     const size_t image_bytes = loader->dataset->image_bytes;
-    uint8_t *to = loader->slots + (size_t)number % loader->n_slots * loader->batch_bytes;
+    uint8_t *to = pixels_of(loader, number);
     for (int64_t slot = 0; slot < loader->batch; slot++, to += image_bytes) {
-        vq_data_key key = {.seed = loader->seed};
-        int64_t index = 0;
         if (should_stop(loader)) return VQ_E_CANCELLED;
-        loader->order(loader->order_state, loader->first_step + number, slot, &index, &key.epoch);
-        key.index = (uint64_t)index;
-        VQ_TRY(vq_dataset_get(loader->ctx, loader->dataset, index, key, to));
+        VQ_TRY(make_item(loader, number, slot, to));
     }
+    fill_gaps(loader, number);
     return VQ_OK;
 }
 
@@ -136,6 +182,7 @@ vq_status vq_loader_create(vq_context *ctx, const vq_dataset *dataset, vq_order_
         VQ_TRY_TO(
             vq_fail(ctx, VQ_E_NOMEM, "a batch of %lld images is too large", (long long)batch));
     VQ_TRY_TO(vq_alloc(ctx, loader->n_slots, loader->batch_bytes, (void **)&loader->slots));
+    VQ_TRY_TO(VQ_NEW(ctx, loader->n_slots * (size_t)batch, &loader->notes));
     VQ_TRY_TO(vq_data_helper_context(ctx, &loader->ctx));
     VQ_TRY_TO(start_thread(ctx, loader));
     *out = loader;
@@ -152,6 +199,15 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* The first item of the next batch that could not be read; NULL where the caller skips them. */
+static const loader_note *unwanted(const vq_loader *loader)
+{
+    const loader_note *notes = notes_of(loader, loader->taken);
+    for (int64_t slot = 0; slot < loader->batch && !loader->skips; slot++)
+        if (notes[slot].status != VQ_OK) return &notes[slot];
+    return NULL;
+}
+
 vq_status vq_loader_next(vq_context *ctx, vq_loader *loader, const uint8_t **pixels)
 {
     vq_status status = VQ_OK;
@@ -160,8 +216,11 @@ vq_status vq_loader_next(vq_context *ctx, vq_loader *loader, const uint8_t **pix
     pthread_mutex_lock(&loader->lock);
     while (loader->made == loader->taken && loader->status == VQ_OK)
         pthread_cond_wait(&loader->changed, &loader->lock);
-    if (loader->made > loader->taken) {
-        *pixels = loader->slots + (size_t)loader->taken % loader->n_slots * loader->batch_bytes;
+    const loader_note *bad = loader->made > loader->taken ? unwanted(loader) : NULL;
+    if (bad) {
+        status = vq_fail(ctx, bad->status, "%s", bad->sentence);
+    } else if (loader->made > loader->taken) {
+        *pixels = pixels_of(loader, loader->taken);
         loader->taken++;
         pthread_cond_broadcast(&loader->changed);
     } else {
@@ -171,6 +230,22 @@ vq_status vq_loader_next(vq_context *ctx, vq_loader *loader, const uint8_t **pix
     pthread_mutex_unlock(&loader->lock);
     loader->waited += now() - begin;
     return status;
+}
+
+void vq_loader_set_skip(vq_loader *loader, bool skip)
+{
+    loader->skips = skip;
+}
+
+vq_loaded vq_loader_item(const vq_loader *loader, int64_t slot)
+{
+    /* The slot of the last batch taken is the caller's: the thread does not touch it. */
+    const loader_note *note = notes_of(loader, loader->taken - 1) + slot;
+    return (vq_loaded){.index = note->index,
+                       .height = note->stored[0],
+                       .width = note->stored[1],
+                       .status = note->status,
+                       .sentence = note->sentence ? note->sentence : ""};
 }
 
 double vq_loader_waited(const vq_loader *loader)
@@ -190,6 +265,9 @@ void vq_loader_destroy(vq_context *ctx, vq_loader *loader)
     }
     if (loader->has_changed) pthread_cond_destroy(&loader->changed);
     if (loader->has_lock) pthread_mutex_destroy(&loader->lock);
+    for (size_t i = 0; loader->notes && i < loader->n_slots * (size_t)loader->batch; i++)
+        vq_release(ctx, loader->notes[i].sentence);
+    vq_release(ctx, loader->notes);
     vq_context_destroy(loader->ctx);
     vq_release(ctx, loader->slots);
     vq_release(ctx, loader);

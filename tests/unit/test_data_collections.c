@@ -21,7 +21,7 @@ static void moments_of_all(data_place *place, const vq_dataset *dataset, double 
     assert_non_null(all);
     for (int64_t i = 0; i < count; i++) all[i] = i;
     const vq_status status =
-        vq_dataset_moments(place->ctx, dataset, all, (size_t)count, &mean, variance);
+        vq_dataset_moments(place->ctx, dataset, all, (size_t)count, NULL, &mean, variance);
     if (status != VQ_OK) fail_msg("%s", vq_context_error(place->ctx));
     free(all);
 }

@@ -74,7 +74,7 @@ static vq_status use_dataset(vq_context *ctx, const char *path)
     config.flip = config.augment = true;
     vq_status status = vq_dataset_open(ctx, path, &config, &dataset);
     if (status == VQ_OK) status = vq_dataset_get(ctx, dataset, 0, (vq_data_key){0}, pixels);
-    if (status == VQ_OK) status = vq_dataset_moments(ctx, dataset, all, 2, &mean, &variance);
+    if (status == VQ_OK) status = vq_dataset_moments(ctx, dataset, all, 2, NULL, &mean, &variance);
     vq_dataset_close(ctx, dataset);
     return status;
 }

@@ -38,7 +38,7 @@ static void test_sizes_that_differ(void **state)
     place_image(place, "mixed/0.png", 0, 8, 12, 3);
     place_image(place, "mixed/1.png", 1, 9, 8, 1);
     vq_dataset *dataset = open_with(place, "mixed", standard());
-    assert_int_equal(vq_dataset_get(place->ctx, dataset, 1, (vq_data_key){0}, pixels), VQ_E_ARG);
+    assert_int_equal(vq_dataset_get(place->ctx, dataset, 1, (vq_data_key){0}, pixels), VQ_E_SHAPE);
     assert_non_null(strstr(vq_context_error(place->ctx), "1.png"));
     assert_non_null(strstr(vq_context_error(place->ctx), "--set data.height="));
     vq_dataset_close(place->ctx, dataset);
@@ -87,7 +87,7 @@ static void test_broken_image_is_named(void **state)
     vq_dataset *dataset = open_with(place, "broken", standard());
     assert_int_equal(vq_dataset_get(place->ctx, dataset, 1, (vq_data_key){0}, pixels), VQ_E_FORMAT);
     assert_non_null(strstr(vq_context_error(place->ctx), "1.jpg"));
-    assert_int_equal(vq_dataset_moments(place->ctx, dataset, all, 3, &mean, &variance),
+    assert_int_equal(vq_dataset_moments(place->ctx, dataset, all, 3, NULL, &mean, &variance),
                      VQ_E_FORMAT);
     assert_non_null(strstr(vq_context_error(place->ctx), "1.jpg"));
     assert_int_equal(vq_dataset_get(place->ctx, dataset, 2, (vq_data_key){0}, pixels), VQ_OK);
@@ -159,7 +159,7 @@ static void test_moments(void **state)
         vq_context_config_default(&config);
         config.threads = threads;
         assert_int_equal(vq_context_create(&config, &ctx), VQ_OK);
-        assert_int_equal(vq_dataset_moments(ctx, dataset, chosen, 4, &mean[threads - 1],
+        assert_int_equal(vq_dataset_moments(ctx, dataset, chosen, 4, NULL, &mean[threads - 1],
                                             &variance[threads - 1]),
                          VQ_OK);
         vq_context_destroy(ctx);
@@ -168,7 +168,8 @@ static void test_moments(void **state)
     assert_memory_equal(&variance[0], &variance[1], sizeof *variance);
     assert_true(fabs(mean[0] - sum / 360) < 1e-14);
     assert_true(fabs(variance[0] - (squares / 360 - sum / 360 * sum / 360)) < 1e-14);
-    assert_int_equal(vq_dataset_moments(place->ctx, dataset, chosen, 0, mean, variance), VQ_E_ARG);
+    assert_int_equal(vq_dataset_moments(place->ctx, dataset, chosen, 0, NULL, mean, variance),
+                     VQ_E_ARG);
     vq_dataset_close(place->ctx, dataset);
 }
 

@@ -193,7 +193,7 @@ static void test_exact(void **state)
     must(place->ctx, vq_image_fit(place->ctx, &image, &config, (int64_t[]){4, 6, 3}, out));
     assert_memory_equal(out, image.pixels, sizeof out);
     assert_int_equal(vq_image_fit(place->ctx, &image, &config, (int64_t[]){4, 5, 3}, out),
-                     VQ_E_ARG);
+                     VQ_E_SHAPE);
     assert_string_equal(vq_context_error(place->ctx),
                         "it is 6 pixels wide and 4 high, and data.fit=exact allows only 5 and 4; "
                         "crop, pad or stretch would scale it");
