@@ -22,9 +22,13 @@ void chart_number(double value, char *to, size_t size)
     else (void)snprintf(to, size, "%.1e", value);
 }
 
+/* Steps count from 0. Figures of a training that went astray come near the ends of what a double
+ * holds, where the axes' own sums and quotients would be infinite or 0. */
 static bool fits(const frame *f, point at)
 {
-    return isfinite(at.y) && (!f->logarithmic || at.y > 0);
+    const double far = 1e100, near = 1e-100;
+    const bool counts = at.x >= 0 && at.x < far;
+    return counts && fabs(at.y) < far && (!f->logarithmic || at.y > near);
 }
 
 static double place_x(const frame *f, double x)

@@ -9,12 +9,16 @@
 
 /* ---- the figures that matter --------------------------------------------- */
 
-/* "206,497" */
+/* "206,497"; beyond 15 digits a double counts no longer. */
 static void with_commas(double value, char *to, size_t size)
 {
     char digits[32];
-    const int n = snprintf(digits, sizeof digits, "%.0f", value);
     size_t used = 0;
+    if (fabs(value) >= 1e15) {
+        (void)snprintf(to, size, "%.3g", value);
+        return;
+    }
+    const int n = snprintf(digits, sizeof digits, "%.0f", value);
     for (int i = 0; i < n && used + 2 < size; i++) {
         if (i > 0 && (n - i) % 3 == 0 && digits[i - 1] != '-') to[used++] = ',';
         to[used++] = digits[i];
