@@ -4,9 +4,10 @@
 PRESET ?= release
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-export PRESET JOBS
+SECONDS_EACH ?= 60
+export PRESET JOBS SECONDS_EACH
 
-.PHONY: all help packages demo test install uninstall clean style sanitize bench
+.PHONY: all help packages demo test install uninstall clean style sanitize fuzz bench
 
 all:
 	@sh scripts/build.sh
@@ -18,6 +19,7 @@ help:
 	@echo 'make install    into PREFIX=$(PREFIX); DESTDIR is respected'
 	@echo 'make uninstall  what the last install wrote'
 	@echo 'make sanitize   every test under the address and undefined-behaviour sanitizers'
+	@echo 'make fuzz       each parser against made-up input, SECONDS_EACH=$(SECONDS_EACH); needs clang'
 	@echo 'make style      format, layers and the other rules of the source'
 	@echo 'make bench      what training costs on this machine'
 	@echo 'make packages   install the Debian packages that packages.txt names'
@@ -37,6 +39,10 @@ test: packages
 sanitize: packages
 	@PRESET=sanitize sh scripts/build.sh
 	@PRESET=sanitize sh scripts/test.sh
+
+fuzz: packages
+	@PRESET=fuzz sh scripts/build.sh fuzz_targets
+	@sh tests/fuzz/run.sh $(TARGETS)
 
 install:
 	@sh scripts/build.sh

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fuzz/source.h -- datasets opened, looked at and closed. */
+#ifndef VQ_TESTS_FUZZ_SOURCE_H
+#define VQ_TESTS_FUZZ_SOURCE_H
+
+#include "fuzz/files.h"
+
+/** Opens what lies at the path, asks for every name and label, and decodes the first images. */
+vq_status fuzz_dataset(vq_context *ctx, const char *path);
+
+#endif
