@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz/fuzz_idx.c -- IDX files, plain or packed: images, after a cut their labels, and after another
- * the name of a half, for which the folder is opened instead of the file. */
+ * fuzz/fuzz_idx.c -- IDX files, plain or packed: images, after a cut their labels, and after
+ * another the name of a half, for which the folder is opened instead of the file. */
 #include "fuzz/source.h"
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz/fuzz_jpeg.c -- images; see image.c. A target of its own, so that the fuzzer keeps to JPEG. */
+ * fuzz/fuzz_jpeg.c -- images; see image.c. By itself, so that the fuzzer keeps to JPEG. */
 #include "fuzz/image.h"
 
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz/fuzz_safetensors.c -- the reader of safetensors; what it accepts is written and read again. */
+ * fuzz/fuzz_safetensors.c -- the reader of safetensors; what it accepts is written and read
+ * again. */
 #include "fuzz/files.h"
 #include <string.h>
 #include <vqvae/tensor.h>

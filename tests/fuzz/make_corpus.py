@@ -4,7 +4,7 @@
 
 Each corpus/TARGET/ok-NAME is accepted, each bad-NAME refused, an either-NAME
 whatever its libraries make of it; replay.c holds the targets to that.
-Files of other names there were found by a fuzzer and are left alone. JPEG comes from Pillow
+Files of other names there were found by a fuzzer and are left alone. JPEG and WebP come from Pillow
 (tests/reference/requirements.txt); every other byte is put together here.
 """
 import gzip
@@ -389,6 +389,9 @@ def make_png():
     c.bad("kind-5", SIGNATURE + ihdr(5, 4, 8, 5) + whole[33:])
     c.bad("interlace-2", SIGNATURE + ihdr(5, 4, 8, 2, 2) + whole[33:])
     c.bad("no-palette", png(kind=3))
+    c.bad("cut-after-pixels", whole[:-12])
+    c.either("sum-after-pixels", png(after=chunk(b"tEXt", b"a\0b")[:-4] + bytes(4)))
+    c.either("transparent-alpha", png(kind=6, before=chunk(b"tRNS", bytes(6))))
     c.bad("few-rows", SIGNATURE + ihdr(5, 40, 8, 2) + whole[33:])
     c.bad("no-pixels", SIGNATURE + ihdr(5, 4, 8, 2) + chunk(b"IEND", b""))
     c.bad("filter-5", png(filters=(5,)))
@@ -446,7 +449,11 @@ def make_jpeg():
     c.ok("trailing", small + b"after the end")
     c.ok("extraneous-bytes", small[:-2] + b"\0\0" + small[-2:])
 
-    c.bad("cmyk", jpeg(cmyk.crop((0, 0, 5, 3))))
+    inks = jpeg(cmyk.crop((0, 0, 5, 3)))
+    c.ok("cmyk", inks)
+    adobe = inks.index(b"\xff\xee")
+    c.bad("cmyk-unmarked", inks[:adobe] + inks[adobe + 16:])
+    c.bad("cmyk-cut", inks[:-20])
     c.bad("start", b"\xff\xd8\xff")
     c.bad("cut-header", plain[:100])
     c.bad("cut-pixels", plain[:-40])
@@ -456,6 +463,9 @@ def make_jpeg():
     c.bad("precision-12", patched(small, 0xC0, 0, b"\x0c"))
     c.bad("absurd", patched(small, 0xC0, 1, b"\xea\x60\xea\x60"))
     c.bad("lossless", small.replace(b"\xff\xc0", b"\xff\xc3"))
+    c.bad("damaged-codes", plain[:-90] + bytes(range(0x40, 0x7a)) * 2 + plain[-2:])
+    c.bad("stray-restart", jpeg(colour, restart_marker_blocks=1).replace(b"\xff\xd0", b"\xff\xd5"))
+    c.bad("marker-in-pixels", plain[:-60] + b"\xff\xdb" + plain[-58:])
     c.either("arithmetic", small.replace(b"\xff\xc0", b"\xff\xc9"))
     c.bad("no-tables", plain[:2] + plain[plain.index(b"\xff\xc0"):])
     # A 2^28th pixel too many that arithmetic coding might really hold.
@@ -470,6 +480,65 @@ def make_jpeg():
     # Three samples a pixel that are neither of the conversions there are: CCIR 601 with Adobe's
     # transform 2, which is for four.
     c.bad("four-of-three", patched(jpeg(cmyk.crop((0, 0, 5, 3))), 0xC0, 5, b"\x05"))
+
+
+# ---- WebP --------------------------------------------------------------------
+
+
+def riff(*chunks):
+    body = b"WEBP" + b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+                              for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def extended(width, height, flags, *chunks):
+    size = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    return riff((b"VP8X", bytes((flags, 0, 0, 0)) + size), *chunks)
+
+
+def make_webp():
+    from PIL import Image  # pylint: disable=import-outside-toplevel
+
+    c = Corpus("webp")
+
+    def webp(image, **options):
+        out = io.BytesIO()
+        image.save(out, "WEBP", **options)
+        return out.getvalue()
+
+    colour = Image.frombytes("RGB", (9, 7), bytes((i * 7) & 255 for i in range(9 * 7 * 3)))
+    alpha = Image.frombytes("RGBA", (9, 7), bytes((i * 5) & 255 for i in range(9 * 7 * 4)))
+    lossy, exact = webp(colour, quality=30), webp(colour, lossless=True)
+    c.ok("lossy", lossy)
+    c.ok("lossless", exact)
+    c.ok("lossy-alpha", webp(alpha, quality=30))
+    c.ok("lossless-alpha", webp(alpha, lossless=True, exact=True))
+    c.ok("palette", webp(colour.quantize(4).convert("RGB"), lossless=True))
+    c.ok("profile", webp(colour, quality=30, icc_profile=b"no profile"))
+    frame = lossy[12:]
+    body = (frame[:4], frame[8:8 + struct.unpack("<I", frame[4:8])[0]])
+    for value in (1, 3, 6):
+        c.ok(f"orientation-{value}", extended(9, 7, 8, body, (b"EXIF", tiff(value))))
+    c.ok("orientation-named", extended(9, 7, 8, body, (b"EXIF", b"Exif\0\0" + tiff(8))))
+    for name in ("short", "none", "table", "value-9", "cut"):
+        c.ok(f"exif-{name}", extended(9, 7, 8, body, (b"EXIF", TIFFS[name])))
+    c.ok("exif-empty", extended(9, 7, 8, body, (b"EXIF", b"")))
+
+    c.bad("start", lossy[:12])
+    c.bad("cut-header", lossy[:24])
+    c.bad("cut-pixels", lossy[:-20])
+    c.bad("cut-lossless", exact[:-12])
+    c.bad("cut-alpha", webp(alpha, quality=30)[:-40])
+    c.bad("damaged", lossy[:20] + b"\xff" * 6 + lossy[26:])
+    c.bad("damaged-lossless", exact[:20] + b"\x30" + exact[21:])
+    c.bad("not-webp", b"RIFF" + lossy[4:8] + b"WAVE" + lossy[12:])
+    c.bad("no-frame", extended(9, 7, 8, (b"EXIF", tiff())))
+    c.bad("other-size", extended(10, 7, 0, body))
+    c.bad("animated", webp(colour, save_all=True, append_images=[colour.rotate(180)], duration=9))
+    # 14 bits a side: 16384 x 16384 is exactly 2^28 pixels, far too many for these bytes.
+    sides = (16383 | 16383 << 14).to_bytes(4, "little")
+    c.bad("absurd-lossless", riff((b"VP8L", exact[20:21] + sides + exact[25:])))
+    c.bad("absurd-canvas", extended(1 << 24, 1 << 8, 0, body))
 
 
 # ---- tar ---------------------------------------------------------------------
@@ -730,7 +799,7 @@ def make_options():
 
 
 def main():
-    for make in (make_safetensors, make_npy, make_idx, make_png, make_jpeg, make_tar, make_settings,
+    for make in (make_safetensors, make_npy, make_idx, make_png, make_jpeg, make_webp, make_tar, make_settings,
                  make_metrics, make_report, make_options):
         make()
     files = [f for f in ROOT.rglob("*") if f.is_file()]

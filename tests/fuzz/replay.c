@@ -44,7 +44,7 @@ static bool check_verdict(const char *path, const char *name, vq_status status)
     return true;
 }
 
-/* Memory that fails changes no verdict but to "no memory"; where it was for comfort only, to none. */
+/* Memory that fails changes no verdict but to "no memory"; where it was for comfort, to none. */
 static bool fail_allocations(const char *path, const uint8_t *bytes, size_t size, vq_status verdict)
 {
     vq_context *ctx = fuzz_context();
