@@ -15,14 +15,18 @@ enum {
     SCREEN_DIM_MAX = 1 << 17
 };
 
-/* Measured on two cores with AVX-512 BF16: rounding the vectors and scoring survivors again eat up
- * what short vectors or few codes save. */
-enum { SCREEN_DIM_LEAST = 32, SCREEN_CODES_LEAST = 256 };
-
+/* Where screening is faster, measured on cores with AVX-512 BF16 with vectors and codes of normal
+ * numbers: elsewhere, rounding the vectors and scoring survivors again eat up what it saves. With
+ * fewer than 3 numbers neighbouring codes are so near that most pass. */
 static bool screening_pays(const vq_code_index *index)
 {
-    return index->kernels->screening && index->dim >= SCREEN_DIM_LEAST &&
-           index->dim <= SCREEN_DIM_MAX && index->n_codes >= SCREEN_CODES_LEAST;
+    static const struct {
+        size_t dim, n_codes; /* both at least */
+    } rows[] = {{3, 256}, {8, 128}};
+    if (!index->kernels->screening || index->dim > SCREEN_DIM_MAX) return false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (index->dim >= rows[i].dim && index->n_codes >= rows[i].n_codes) return true;
+    return false;
 }
 
 /* Lays the arrays out; the same calls measure. */

@@ -23,6 +23,8 @@ typedef struct nearest_job {
     size_t n, tiles;
     const float *x;
     int32_t *idx;
+    vq_rows_fn *then; /* NULL: nothing */
+    void *then_arg;
     size_t block_tiles, block_panels;
     size_t parts;           /* threads that share the codes; 1: they share the vectors */
     float *part_best;       /* parts x n, where there are several */
@@ -199,30 +201,35 @@ static void search_row(const nearest_job *job, scratch *s, size_t row, range pan
 
 /* ---- all of them ---------------------------------------------------------------- */
 
-static void keep(const scratch *s, size_t count, float *best, int32_t *at)
+/* Takes the results of the rows [row, end) out of the scratch. With several parts they are joined
+ * later, and only then are the codes known. */
+static void keep(const nearest_job *job, const scratch *s, size_t row, size_t end, size_t part)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (best) best[i] = s->best[i];
-        at[i] = s->at[i];
+    for (size_t i = row; i < end && job->parts > 1; i++) {
+        job->part_best[part * job->n + i] = s->best[i - row];
+        job->part_at[part * job->n + i] = s->at[i - row];
     }
+    if (job->parts > 1) return;
+    for (size_t i = row; i < end; i++) job->idx[i] = s->at[i - row];
+    if (job->then) job->then(job->then_arg, row, end);
 }
 
-/* Searches the tiles among the panels; best (NULL: not wanted) and at are those of all vectors. */
-static void search(const nearest_job *job, scratch *s, range tiles, range panels, float *best,
-                   int32_t *at)
+/* Searches the tiles in one part of the codes. */
+static void search(const nearest_job *job, scratch *s, range tiles, size_t part)
 {
+    const size_t all = job->index->panels;
+    const range panels = {part * all / job->parts, (part + 1) * all / job->parts};
     const size_t lanes = job->kernels->search_lanes, alone = job->n % lanes;
     const bool rows = tiles.end == job->tiles && alone > 0 && alone <= lanes / ROWS_SHARE;
     if (rows) tiles.end--;
     for (range block = tiles; block.begin < tiles.end; block.begin = block.end) {
         block.end = smaller(block.begin + job->block_tiles, tiles.end);
-        const size_t row = block.begin * lanes, end = smaller(block.end * lanes, job->n);
         search_tiles(job, s, block, panels);
-        keep(s, end - row, best ? best + row : NULL, at + row);
+        keep(job, s, block.begin * lanes, smaller(block.end * lanes, job->n), part);
     }
     for (size_t row = job->n - alone; rows && row < job->n; row++) {
         search_row(job, s, row, panels);
-        keep(s, 1, best ? best + row : NULL, at + row);
+        keep(job, s, row, row + 1, part);
     }
 }
 
@@ -237,36 +244,32 @@ static void search_some_vectors(void *arg, size_t begin, size_t end, int thread)
 {
     const nearest_job *job = arg;
     scratch s = bind_scratch(job, thread);
-    search(job, &s, (range){begin, end}, (range){0, job->index->panels}, NULL, job->idx);
+    search(job, &s, (range){begin, end}, 0);
 }
 
 static void search_some_codes(void *arg, size_t begin, size_t end, int thread)
 {
     const nearest_job *job = arg;
-    const size_t panels = job->index->panels;
     scratch s = bind_scratch(job, thread);
-    for (size_t part = begin; part < end; part++)
-        search(job, &s, (range){0, job->tiles},
-               (range){part * panels / job->parts, (part + 1) * panels / job->parts},
-               job->part_best + part * job->n, job->part_at + part * job->n);
+    for (size_t part = begin; part < end; part++) search(job, &s, (range){0, job->tiles}, part);
 }
 
 /* Later parts have higher indices, so a tie stays where it is. */
 static void join_parts(const nearest_job *job)
 {
     for (size_t i = 0; i < job->n; i++) {
-        size_t least = 0;
-        for (size_t part = 1; part < job->parts; part++)
-            if (job->part_best[part * job->n + i] < job->part_best[least * job->n + i])
-                least = part;
-        job->idx[i] = job->part_at[least * job->n + i];
+        size_t least = i;
+        for (size_t at = i + job->n; at < job->parts * job->n; at += job->n)
+            if (job->part_best[at] < job->part_best[least]) least = at;
+        job->idx[i] = job->part_at[least];
     }
+    if (job->then) job->then(job->then_arg, 0, job->n);
 }
 
-void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
-                    int32_t *idx, void *workspace)
+void vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+                     int32_t *idx, void *workspace, vq_rows_fn *then, void *arg)
 {
-    nearest_job job = {.index = index, .n = n, .x = x, .idx = idx};
+    nearest_job job = {.index = index, .n = n, .x = x, .idx = idx, .then = then, .then_arg = arg};
     vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
     layout(&job, ctx, &arena);
     if (job.parts > 1) {
@@ -276,4 +279,10 @@ void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const
     }
     const size_t work = job.kernels->search_lanes * index->n_codes * index->dim;
     vq_parallel_for(ctx, job.tiles, 1 + PIECE_WORK / work, search_some_vectors, &job);
+}
+
+void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+                    int32_t *idx, void *workspace)
+{
+    vq_nearest_each(ctx, index, n, x, idx, workspace, NULL, NULL);
 }

@@ -38,10 +38,17 @@ size_t vq_nearest_workspace(const vq_context *ctx, const vq_code_index *index, s
 void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     int32_t *idx, void *workspace);
 
-/** The same of a search for the `top` nearest codes. */
+/** What is done with rows [begin, end) by the thread that has just found their codes, while they
+ *  lie in its cache. Ranges do not overlap; how they fall depends on threads and kernels. */
+typedef void vq_rows_fn(void *arg, size_t begin, size_t end);
+/** vq_nearest_run() that calls then(arg, ...) for all rows. */
+void vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+                     int32_t *idx, void *workspace, vq_rows_fn *then, void *arg);
+
+/** Bytes, aligned to 64, that a search of the `top` nearest codes works in. */
 size_t vq_nearest_top_workspace(const vq_context *ctx, const vq_code_index *index, size_t n,
                                 size_t top);
-/** The `top` nearest codes of every vector, nearest first, ties by index: n x top. `top` is at
+/** The `top` nearest codes of each of n vectors, nearest first, ties by index: n x top. `top` is at
  *  most n_codes. A vector with fewer scores that are finite gets -1 in the places left over. */
 void vq_nearest_top(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     size_t top, int32_t *idx, void *workspace);
