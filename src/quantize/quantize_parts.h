@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * quantize/quantize_parts.h -- what the quantisers share: choice, terms, statistics and the
- * gradient to the encoder (quantize.c). Parameter 0 of every quantiser is its codebook. */
+ * gradient to the encoder (quantize.c, pass.c). Parameter 0 of every quantiser is its codebook. */
 #ifndef VQ_QUANTIZE_QUANTIZE_PARTS_H
 #define VQ_QUANTIZE_QUANTIZE_PARTS_H
 
