@@ -58,7 +58,10 @@ VQ_API VQ_MUST_USE vq_status vq_trainer_create(vq_context *ctx, const vq_model_c
                                                const vq_model *init, vq_trainer **out);
 /** Goes on from a state file: the same bits as if never stopped, given the same build, backend,
  *  instruction set and thread count (a different one is logged as a warning). `steps`, when not
- *  0, replaces the number of steps to train; a cosine keeps the length it had. */
+ *  0, replaces the number of steps to train; a cosine keeps the length it had. Texts, hashes,
+ *  names and shapes of the whole file are checked before there is a trainer.
+ *  @return VQ_OK; VQ_E_IO; VQ_E_FORMAT; VQ_E_SHAPE (tensors that do not fit the configuration);
+ *          VQ_E_NUMERIC (a number is not finite); VQ_E_ARG (other data); VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_trainer_resume(vq_context *ctx, const char *path, int64_t steps,
                                                const vq_train_data *data, vq_trainer **out);
 VQ_API void vq_trainer_destroy(vq_trainer *trainer);
@@ -109,7 +112,9 @@ VQ_API VQ_MUST_USE vq_status vq_trainer_gradient_norm(vq_trainer *trainer, const
 VQ_API VQ_MUST_USE vq_status vq_trainer_model(vq_trainer *trainer, vq_model **out);
 
 /** Writes everything that resuming needs. `progress` is a JSON object of the caller's own, kept
- *  and given back (best result so far, for instance). */
+ *  and given back (best result so far, for instance), or NULL.
+ *  @return VQ_OK; VQ_E_ARG (progress is something else); VQ_E_IO (the file that was there stays
+ *          whole); VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_trainer_save(vq_trainer *trainer, const char *path,
                                              const char *progress);
 /** The caller's JSON object from the state that was resumed; "{}" otherwise. */

@@ -77,13 +77,14 @@ void vq_model_destroy(vq_context *ctx, vq_model *model)
 static vq_status from_archive(vq_context *ctx, const char *where, const vq_archive *archive,
                               vq_model **out)
 {
+    static const vq_weights_set all = {.prefix = "", .with_state = true};
     vq_model_config config;
     vq_model *model = NULL;
     vq_status status = VQ_OK;
     double variance;
     VQ_TRY(vq_weights_identify(ctx, where, archive, &config, &variance));
-    VQ_TRY(outline(ctx, &config, variance, &model));
-    VQ_TRY_TO(vq_weights_check(ctx, where, model->graph, archive));
+    VQ_TRY(vq_weights_blame(ctx, where, outline(ctx, &config, variance, &model)));
+    VQ_TRY_TO(vq_weights_check(ctx, where, model->graph, &all, 1, archive));
     VQ_TRY_TO(allocate_numbers(ctx, model));
     VQ_TRY_TO(
         vq_weights_unpack(ctx, where, model->graph, VQ_PARAM_TRAINED, "", archive, model->trained));

@@ -6,10 +6,10 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <vqvae/version.h>
 
+#include "tensor/archive.h"
 #include "tensor/hash.h"
 #include "tensor/shape.h"
 
@@ -53,16 +53,33 @@ static vq_status find_array(vq_context *ctx, const char *where, const vq_param *
     return VQ_OK;
 }
 
+static bool set_holds(const vq_weights_set *set, const vq_param *param)
+{
+    return param->kind == VQ_PARAM_TRAINED || set->with_state;
+}
+
+static bool set_knows(const vq_weights_set *set, const vq_graph *graph, const char *name)
+{
+    const size_t length = strlen(set->prefix);
+    if (strncmp(name, set->prefix, length) != 0) return false;
+    for (int p = 0; p < graph->n_params; p++)
+        if (set_holds(set, &graph->params[p]) && strcmp(graph->params[p].name, name + length) == 0)
+            return true;
+    return false;
+}
+
 vq_status vq_weights_check(vq_context *ctx, const char *where, const vq_graph *graph,
-                           const vq_archive *archive)
+                           const vq_weights_set *sets, size_t n_sets, const vq_archive *archive)
 {
     const vq_array *array;
-    for (int p = 0; p < graph->n_params; p++)
-        VQ_TRY(find_array(ctx, where, &graph->params[p], "", archive, &array));
+    for (size_t s = 0; s < n_sets; s++)
+        for (int p = 0; p < graph->n_params; p++)
+            if (set_holds(&sets[s], &graph->params[p]))
+                VQ_TRY(find_array(ctx, where, &graph->params[p], sets[s].prefix, archive, &array));
     for (size_t i = 0; i < archive->n_arrays; i++) {
         bool known = false;
-        for (int p = 0; p < graph->n_params; p++)
-            known |= strcmp(graph->params[p].name, archive->arrays[i].name) == 0;
+        for (size_t s = 0; s < n_sets; s++)
+            known |= set_knows(&sets[s], graph, archive->arrays[i].name);
         VQ_CHECK(ctx, known, VQ_E_SHAPE, "%s has a tensor %s that its configuration does not know",
                  where, archive->arrays[i].name);
     }
@@ -105,12 +122,10 @@ static vq_status pack_hashes(vq_pack *pack)
 vq_status vq_weights_describe(const vq_model_config *config, double variance, vq_pack *pack)
 {
     char *json = NULL;
-    char number[40];
-    (void)snprintf(number, sizeof number, "%.17g", variance);
     VQ_TRY(vq_pack_text(pack, "format", "pt"));
     VQ_TRY(vq_pack_text(pack, "vqvae.version", VQ_VERSION));
     VQ_TRY(vq_pack_text(pack, "vqvae.pixels", "x/255-0.5"));
-    VQ_TRY(vq_pack_text(pack, "vqvae.variance", number));
+    VQ_TRY(vq_pack_json(pack, "vqvae.variance", json_real(variance)));
     VQ_TRY(vq_model_config_write(pack->ctx, config, &json));
     const vq_status status = vq_pack_text(pack, "vqvae.config", json);
     vq_text_free(pack->ctx, json);
@@ -119,12 +134,9 @@ vq_status vq_weights_describe(const vq_model_config *config, double variance, vq
 
 static vq_status check_hashes(vq_context *ctx, const char *where, const vq_archive *archive)
 {
-    const char *text = vq_archive_meta(archive, "vqvae.xxh3");
-    VQ_CHECK(ctx, text, VQ_E_FORMAT, "%s has no hashes of its tensors (vqvae.xxh3)", where);
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object = NULL;
+    VQ_TRY(vq_archive_object(ctx, where, archive, "vqvae.xxh3", &object));
     vq_status status = VQ_OK;
-    if (!json_is_object(object))
-        status = vq_fail(ctx, VQ_E_FORMAT, "%s: vqvae.xxh3 is no JSON object", where);
     for (size_t i = 0; status == VQ_OK && i < archive->n_arrays; i++) {
         char hex[HASH_TEXT];
         const vq_array *array = &archive->arrays[i];
@@ -139,6 +151,32 @@ static vq_status check_hashes(vq_context *ctx, const char *where, const vq_archi
     return status;
 }
 
+vq_status vq_weights_blame(vq_context *ctx, const char *where, vq_status status)
+{
+    if (status == VQ_OK) return VQ_OK;
+    /* The settings are no argument of the caller's: it is the file that is wrong. */
+    if (status == VQ_E_ARG) status = VQ_E_FORMAT;
+    return vq_fail(ctx, status, "%s: %s", where, ctx->error);
+}
+
+/* A JSON number, which has a point whatever the language of the system is; 0 without a text. */
+static vq_status read_variance(vq_context *ctx, const char *where, const vq_archive *archive,
+                               double *variance)
+{
+    json_error_t error;
+    const char *text = vq_archive_meta(archive, "vqvae.variance");
+    *variance = 0.0;
+    if (!text) return VQ_OK;
+    json_t *number = json_loads(text, JSON_DECODE_ANY, &error);
+    const bool no_memory = !number && json_error_code(&error) == json_error_out_of_memory;
+    *variance = json_is_number(number) ? json_number_value(number) : -1.0;
+    json_decref(number);
+    VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "%s: no memory to read vqvae.variance", where);
+    VQ_CHECK(ctx, *variance >= 0.0, VQ_E_FORMAT,
+             "%s: vqvae.variance is \"%s\"; it must be a number of at least 0", where, text);
+    return VQ_OK;
+}
+
 vq_status vq_weights_identify(vq_context *ctx, const char *where, const vq_archive *archive,
                               vq_model_config *config, double *variance)
 {
@@ -147,10 +185,7 @@ vq_status vq_weights_identify(vq_context *ctx, const char *where, const vq_archi
              "%s is a safetensors file, but no model of this program: it has no vqvae.config",
              where);
     vq_model_config_default(config);
-    VQ_TRY(vq_model_config_read(ctx, json, config));
-    const char *number = vq_archive_meta(archive, "vqvae.variance");
-    *variance = number ? strtod(number, NULL) : 0.0;
-    VQ_CHECK(ctx, isfinite(*variance) && *variance >= 0.0, VQ_E_FORMAT,
-             "%s: vqvae.variance is %s; it must be a number of at least 0", where, number);
+    VQ_TRY(vq_weights_blame(ctx, where, vq_model_config_read(ctx, json, config)));
+    VQ_TRY(read_variance(ctx, where, archive, variance));
     return check_hashes(ctx, where, archive);
 }

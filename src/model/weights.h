@@ -28,9 +28,16 @@ VQ_MUST_USE vq_status vq_weights_pack(const vq_graph *graph, vq_param_kind kind,
 VQ_MUST_USE vq_status vq_weights_unpack(vq_context *ctx, const char *where, const vq_graph *graph,
                                         vq_param_kind kind, const char *prefix,
                                         const vq_archive *archive, float *numbers);
-/** Compares names, types and shapes of a model's file with what the graph asks for, both ways,
- *  before anything is allocated for its numbers. */
+/** Parameters that a file holds under one prefix. */
+typedef struct vq_weights_set {
+    const char *prefix;
+    bool with_state; /* besides the trained ones */
+} vq_weights_set;
+
+/** Compares names, types and shapes of a file with what the graph asks for in these sets, both
+ *  ways, before anything is allocated for its numbers. */
 VQ_MUST_USE vq_status vq_weights_check(vq_context *ctx, const char *where, const vq_graph *graph,
+                                       const vq_weights_set *sets, size_t n_sets,
                                        const vq_archive *archive);
 /** Adds what every file with weights says of itself: version, configuration, variance, hashes of
  *  the arrays already in the pack. */
@@ -40,5 +47,7 @@ VQ_MUST_USE vq_status vq_weights_describe(const vq_model_config *config, double 
 VQ_MUST_USE vq_status vq_weights_identify(vq_context *ctx, const char *where,
                                           const vq_archive *archive, vq_model_config *config,
                                           double *variance);
+/** Puts the file's name before the sentence about a configuration that stands in it. */
+vq_status vq_weights_blame(vq_context *ctx, const char *where, vq_status status);
 
 #endif

@@ -68,7 +68,7 @@ vq_status vq_pack_text(vq_pack *pack, const char *key, const char *value)
 
 vq_status vq_pack_json(vq_pack *pack, const char *key, json_t *value)
 {
-    enum { FLAGS = JSON_COMPACT | JSON_SORT_KEYS };
+    enum { FLAGS = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) };
     char *text = NULL;
     VQ_CHECK(pack->ctx, value, VQ_E_NOMEM, "no memory for the text %s", key);
     const size_t size = json_dumpb(value, NULL, 0, FLAGS);

@@ -11,35 +11,50 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/builder.h"
 #include "model/weights.h"
+#include "tensor/archive.h"
 #include "train/trainer.h"
+
+static const int64_t max_steps = 1000000000000; /* as train.steps */
 
 /* ---- machine --------------------------------------------------------------------- */
 
-static json_t *machine_of(const vq_trainer *t)
+/* NULL where memory is short. */
+static json_t *plan_of(const vq_trainer *t)
 {
     json_t *plan = json_array();
-    for (int i = 0; i < vq_plan_rows(t->plan); i++) {
+    for (int i = 0; plan && i < vq_plan_rows(t->plan); i++) {
         const vq_plan_row row = vq_plan_row_at(t->plan, i);
-        json_array_append_new(plan, json_pack("[s,s]", row.node, row.implementation));
+        if (json_array_append_new(plan, json_pack("[s,s]", row.node, row.implementation)) == 0)
+            continue;
+        json_decref(plan);
+        plan = NULL;
     }
+    return plan;
+}
+
+static json_t *machine_of(const vq_trainer *t)
+{
     char arithmetic[VQ_ARITHMETIC_SIZE];
+    json_t *plan = plan_of(t);
+    if (!plan) return NULL;
     t->backend->arithmetic(t->ctx, arithmetic, sizeof arithmetic);
     return json_pack("{s:s,s:s,s:i,s:o}", "backend", t->backend->name, "arithmetic", arithmetic,
                      "threads", vq_context_threads(t->ctx), "plan", plan);
 }
 
 /* Says when the bits will differ from those of a run never stopped. */
-static void compare_machine(vq_trainer *t, const char *text)
+static vq_status compare_machine(const vq_trainer *t, const json_t *then)
 {
-    json_t *then = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     json_t *now = machine_of(t);
-    if (then && now && !json_equal(then, now))
+    VQ_CHECK(t->ctx, now, VQ_E_NOMEM, "no memory to compare the machine with that of the state");
+    if (!json_equal(then, now))
         vq_log(t->ctx, VQ_LOG_WARNING,
                "this run was trained with another backend, library, instruction set, thread "
                "count or choice of implementations: it goes on, but not with the same bits");
-    json_decref(then);
     json_decref(now);
+    return VQ_OK;
 }
 
 /* ---- writing ------------------------------------------------------------------------ */
@@ -63,11 +78,25 @@ static vq_status pack_texts(const vq_trainer *t, const char *progress, vq_pack *
     return vq_pack_text(pack, "vqvae.step", step);
 }
 
+/* Resuming will want an object, so nothing else is saved. */
+static vq_status check_progress(vq_context *ctx, const char *progress)
+{
+    json_error_t error;
+    json_t *object = progress ? json_loads(progress, JSON_REJECT_DUPLICATES, &error) : NULL;
+    const bool fine = !progress || json_is_object(object);
+    const bool no_memory = !fine && !object && json_error_code(&error) == json_error_out_of_memory;
+    json_decref(object);
+    VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "no memory to read the progress to be saved");
+    VQ_CHECK(ctx, fine, VQ_E_ARG, "the progress to be saved is not a JSON object: %s", progress);
+    return VQ_OK;
+}
+
 vq_status vq_trainer_save(vq_trainer *t, const char *path, const char *progress)
 {
     vq_pack pack = {.ctx = t->ctx};
     vq_status status = VQ_OK;
     const vq_graph *g = t->graph;
+    VQ_TRY(check_progress(t->ctx, progress));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "model.", t->moments.parameters, &pack));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_STATE, "model.", t->state, &pack));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "moment1.", t->moments.first, &pack));
@@ -82,6 +111,17 @@ done:
 
 /* ---- reading ------------------------------------------------------------------------- */
 
+/* What the texts of a state say, checked before anything is made of it. */
+typedef struct texts {
+    vq_model_config model;
+    vq_train_config train;
+    double variance;
+    int64_t step;
+    bool started;
+    const char *progress; /* the archive's */
+    json_t *machine;
+} texts;
+
 static vq_status need_text(vq_context *ctx, const char *path, const vq_archive *archive,
                            const char *key, const char **out)
 {
@@ -90,15 +130,17 @@ static vq_status need_text(vq_context *ctx, const char *path, const vq_archive *
     return VQ_OK;
 }
 
-static vq_status check_same_data(vq_context *ctx, const char *path, const char *text,
+static vq_status check_same_data(vq_context *ctx, const char *path, const vq_archive *archive,
                                  double variance, const vq_train_data *data)
 {
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object = NULL;
     json_int_t images = 0, height = 0, width = 0;
-    const int bad =
-        json_unpack(object, "{s:I,s:I,s:I}", "images", &images, "height", &height, "width", &width);
+    VQ_TRY(vq_archive_object(ctx, path, archive, "vqvae.data", &object));
+    const int bad = json_unpack(object, "{s:I,s:I,s:I!}", "images", &images, "height", &height,
+                                "width", &width);
     json_decref(object);
-    VQ_CHECK(ctx, !bad, VQ_E_FORMAT, "%s: vqvae.data is not what this program writes", path);
+    VQ_CHECK(ctx, !bad, VQ_E_FORMAT,
+             "%s: vqvae.data does not hold the three whole numbers images, height and width", path);
     VQ_CHECK(ctx, images == data->images && height == data->height && width == data->width,
              VQ_E_ARG,
              "%s was trained on %lld images of %lldx%lld, but there are now %lld of %lldx%lld: "
@@ -113,23 +155,72 @@ static vq_status check_same_data(vq_context *ctx, const char *path, const char *
     return VQ_OK;
 }
 
-static vq_status read_step(vq_context *ctx, const char *path, const char *text, int64_t *step)
+static vq_status read_train(vq_context *ctx, const char *path, const vq_archive *archive,
+                            int64_t steps, vq_train_config *train)
 {
-    char *end = NULL;
-    const long long value = strtoll(text, &end, 10);
-    VQ_CHECK(ctx, end != text && *end == '\0' && value >= 0, VQ_E_FORMAT,
-             "%s: vqvae.step is \"%s\"; it must be a whole number of at least 0", path, text);
-    *step = value;
+    const char *text;
+    VQ_TRY(need_text(ctx, path, archive, "vqvae.train", &text));
+    vq_train_config_default(train);
+    VQ_TRY(vq_weights_blame(ctx, path, vq_train_config_read(ctx, text, train)));
+    /* More steps go on at the rate the schedule ended with: a longer cosine would jump back up.
+     * Where nothing falls, the state stays that of a training never made longer. */
+    const bool falls = train->schedule == 1 && train->decay_steps == 0;
+    if (steps > 0 && steps != train->steps && falls) train->decay_steps = train->steps;
+    if (steps > 0) train->steps = steps;
     return VQ_OK;
 }
 
-static const char *machine_backend(const char *text, char *name, size_t size)
+static vq_status read_position(vq_context *ctx, const char *path, const vq_archive *archive,
+                               texts *out)
 {
-    json_t *object = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const char *kept = json_string_value(json_object_get(object, "backend"));
-    (void)snprintf(name, size, "%s", kept && vq_backend_named(kept) ? kept : "auto");
+    const char *text;
+    char *end = NULL;
+    VQ_TRY(need_text(ctx, path, archive, "vqvae.step", &text));
+    const long long step = strtoll(text, &end, 10);
+    VQ_CHECK(ctx, end != text && *end == '\0' && step >= 0 && step <= max_steps, VQ_E_FORMAT,
+             "%s: vqvae.step is \"%s\"; it must be a whole number from 0 to %" PRId64, path, text,
+             max_steps);
+    out->step = step;
+    VQ_TRY(need_text(ctx, path, archive, "vqvae.started", &text));
+    out->started = strcmp(text, "1") == 0;
+    VQ_CHECK(ctx, out->started || strcmp(text, "0") == 0, VQ_E_FORMAT,
+             "%s: vqvae.started is \"%s\"; it must be 0 or 1", path, text);
+    return VQ_OK;
+}
+
+static vq_status read_progress(vq_context *ctx, const char *path, const vq_archive *archive,
+                               texts *out)
+{
+    json_t *object = NULL;
+    VQ_TRY(vq_archive_object(ctx, path, archive, "vqvae.progress", &object));
     json_decref(object);
-    return name;
+    out->progress = vq_archive_meta(archive, "vqvae.progress");
+    return vq_archive_object(ctx, path, archive, "vqvae.machine", &out->machine);
+}
+
+static vq_status read_texts(vq_context *ctx, const char *path, const vq_archive *archive,
+                            int64_t steps, const vq_train_data *data, texts *out)
+{
+    VQ_TRY(read_train(ctx, path, archive, steps, &out->train));
+    VQ_TRY(vq_weights_identify(ctx, path, archive, &out->model, &out->variance));
+    VQ_TRY(check_same_data(ctx, path, archive, out->variance, data));
+    VQ_TRY(read_position(ctx, path, archive, out));
+    return read_progress(ctx, path, archive, out);
+}
+
+/* Names, types and shapes of all tensors, before memory is taken for a plan. */
+static vq_status check_tensors(vq_context *ctx, const char *path, const texts *said,
+                               const vq_archive *archive)
+{
+    static const vq_weights_set sets[] = {
+        {"model.", true}, {"moment1.", false}, {"moment2.", false}, {"average.", false}};
+    const size_t n_sets = sizeof sets / sizeof *sets - (said->train.average > 0.0 ? 0 : 1);
+    vq_graph *graph = NULL;
+    vq_status status = vq_model_build(ctx, &said->model, said->variance, &graph);
+    VQ_TRY(vq_weights_blame(ctx, path, status));
+    status = vq_weights_check(ctx, path, graph, sets, n_sets, archive);
+    vq_graph_destroy(ctx, graph);
+    return status;
 }
 
 static vq_status read_numbers(vq_trainer *t, const char *path, const vq_archive *archive)
@@ -148,49 +239,41 @@ static vq_status read_numbers(vq_trainer *t, const char *path, const vq_archive 
     return VQ_OK;
 }
 
-static vq_status from_archive(vq_context *ctx, const char *path, const vq_archive *archive,
-                              int64_t steps, const vq_train_data *data, vq_trainer **out)
+/* The backend of the state where this build has it. */
+static const char *backend_of(const json_t *machine)
 {
-    vq_model_config model;
-    vq_train_config train;
-    double variance;
-    const char *text;
-    char backend[32];
-    VQ_TRY(need_text(ctx, path, archive, "vqvae.train", &text));
-    vq_train_config_default(&train);
-    VQ_TRY(vq_train_config_read(ctx, text, &train));
-    VQ_TRY(vq_weights_identify(ctx, path, archive, &model, &variance));
-    VQ_TRY(need_text(ctx, path, archive, "vqvae.data", &text));
-    VQ_TRY(check_same_data(ctx, path, text, variance, data));
-    /* More steps go on at the rate the schedule ended with: a longer cosine would jump back up.
-     * Where nothing falls, the state stays that of a training never made longer. */
-    const bool falls = train.schedule == 1 && train.decay_steps == 0;
-    if (steps > 0 && steps != train.steps && falls) train.decay_steps = train.steps;
-    if (steps > 0) train.steps = steps;
-    const char *machine = vq_archive_meta(archive, "vqvae.machine");
-    VQ_TRY(vq_trainer_prepare(ctx, &model, &train, data,
-                              machine_backend(machine, backend, sizeof backend), out));
+    const char *kept = json_string_value(json_object_get(machine, "backend"));
+    return kept && vq_backend_named(kept) ? kept : "auto";
+}
+
+static vq_status make_trainer(vq_context *ctx, const char *path, const vq_archive *archive,
+                              const texts *said, const vq_train_data *data, vq_trainer **out)
+{
+    VQ_TRY(check_tensors(ctx, path, said, archive));
+    VQ_TRY(
+        vq_trainer_prepare(ctx, &said->model, &said->train, data, backend_of(said->machine), out));
     vq_trainer *t = *out;
     VQ_TRY(read_numbers(t, path, archive));
-    VQ_TRY(need_text(ctx, path, archive, "vqvae.step", &text));
-    VQ_TRY(read_step(ctx, path, text, &t->step));
-    VQ_TRY(need_text(ctx, path, archive, "vqvae.started", &text));
-    t->started = strcmp(text, "1") == 0;
-    VQ_TRY(need_text(ctx, path, archive, "vqvae.progress", &text));
+    t->step = said->step;
+    t->started = said->started;
     vq_release(ctx, t->progress);
     t->progress = NULL;
-    VQ_TRY(vq_strdup(ctx, text, &t->progress));
-    compare_machine(t, machine);
-    return VQ_OK;
+    VQ_TRY(vq_strdup(ctx, said->progress, &t->progress));
+    return compare_machine(t, said->machine);
 }
 
 vq_status vq_trainer_resume(vq_context *ctx, const char *path, int64_t steps,
                             const vq_train_data *data, vq_trainer **out)
 {
     vq_archive archive;
+    texts said = {0};
+    vq_status status = VQ_OK;
     *out = NULL;
     VQ_TRY(vq_safetensors_load(ctx, path, &archive));
-    const vq_status status = from_archive(ctx, path, &archive, steps, data, out);
+    VQ_TRY_TO(read_texts(ctx, path, &archive, steps, data, &said));
+    VQ_TRY_TO(make_trainer(ctx, path, &archive, &said, data, out));
+done:
+    json_decref(said.machine);
     vq_archive_clear(ctx, &archive);
     if (status != VQ_OK) {
         vq_trainer_destroy(*out);
