@@ -22,13 +22,19 @@ const vq_impl VQ_REAL(vq_quantize_ema_portable) = {
 
 #ifndef VQ_REAL_DOUBLE
 
+vq_status vq_ema_check(vq_context *ctx, const char *name, const vq_quantize_attrs *attrs)
+{
+    VQ_CHECK(ctx, attrs->decay >= 0.0 && attrs->decay < 1.0, VQ_E_ARG,
+             "%s: the decay %g must be at least 0 and less than 1", name, attrs->decay);
+    VQ_CHECK(ctx, attrs->epsilon > 0.0 && isfinite(attrs->epsilon), VQ_E_ARG,
+             "%s: the epsilon %g must be greater than 0", name, attrs->epsilon);
+    return vq_quantize_check(ctx, name, attrs);
+}
+
 static vq_status declare(vq_context *ctx, vq_graph *graph, vq_node *node)
 {
     const vq_quantize_attrs *attrs = node->attrs;
-    VQ_CHECK(ctx, attrs->decay >= 0.0 && attrs->decay < 1.0, VQ_E_ARG,
-             "%s: the decay %g must be at least 0 and less than 1", node->name, attrs->decay);
-    VQ_CHECK(ctx, attrs->epsilon > 0.0 && isfinite(attrs->epsilon), VQ_E_ARG,
-             "%s: the epsilon %g must be greater than 0", node->name, attrs->epsilon);
+    VQ_TRY(vq_ema_check(ctx, node->name, attrs));
     VQ_TRY(vq_quantize_declare(ctx, graph, node, VQ_PARAM_STATE));
     /* VQ_INIT_COPY copies the codebook, declared just before. */
     const vq_param_spec sums = {
@@ -49,27 +55,29 @@ static vq_status declare(vq_context *ctx, vq_graph *graph, vq_node *node)
     return vq_graph_param(ctx, graph, node, &counts);
 }
 
-/* Gives a codebook drawn from the data the averages that a drawn codebook starts with. */
+void vq_ema_start_averages(const vq_quantize_attrs *attrs, const vq_ema_state *state)
+{
+    const size_t n_codes = (size_t)attrs->codes, numbers = n_codes * (size_t)attrs->dim;
+    for (size_t k = 0; k < n_codes; k++)
+        state->counts[k] = attrs->start == VQ_EMA_ONE ? 1.0f : 0.0f;
+    if (attrs->start == VQ_EMA_DEBIAS) memset(state->sums, 0, numbers * sizeof(float));
+    else memcpy(state->sums, state->codebook, numbers * sizeof(float));
+}
+
 static vq_status start(vq_step *run, uint64_t seed)
 {
     const vq_quantize_attrs *attrs = run->node->attrs;
+    const vq_ema_state state = {run->param[VQ_CODEBOOK].data, run->param[VQ_EMA_COUNTS].data,
+                                run->param[VQ_EMA_SUMS].data};
     VQ_TRY(vq_quantize_start(run, seed));
-    if (attrs->init != VQ_CODEBOOK_DATA) return VQ_OK;
-    const vq_quantize_sizes s = vq_quantize_sizes_of(run);
-    float *counts = run->param[VQ_EMA_COUNTS].data;
-    for (size_t k = 0; k < s.n_codes; k++) counts[k] = attrs->start == VQ_EMA_ONE ? 1.0f : 0.0f;
-    if (attrs->start == VQ_EMA_DEBIAS)
-        memset(run->param[VQ_EMA_SUMS].data, 0, s.n_codes * s.dim * sizeof(float));
-    else
-        memcpy(run->param[VQ_EMA_SUMS].data, run->param[VQ_CODEBOOK].data,
-               s.n_codes * s.dim * sizeof(float));
+    if (attrs->init == VQ_CODEBOOK_DATA) vq_ema_start_averages(attrs, &state);
     return VQ_OK;
 }
 
 typedef struct update_job {
     const vq_quantize_attrs *attrs;
     const float *batch; /* n_k, then S_k */
-    float *codebook, *counts, *sums;
+    vq_ema_state state;
     double correction; /* 1 - decay^step, or 1: averages are divided by it */
     double total;      /* N */
 } update_job;
@@ -83,42 +91,50 @@ static void update_codes(void *arg, size_t begin, size_t end, int thread)
 {
     const update_job *job = arg;
     const vq_quantize_attrs *attrs = job->attrs;
+    const vq_ema_state *state = &job->state;
     const size_t n_codes = (size_t)attrs->codes, dim = (size_t)attrs->dim;
-    const float *batch = job->batch + n_codes;
+    const float *sums = job->batch + n_codes;
     (void)thread;
     for (size_t k = begin; k < end; k++) {
-        const double count = (double)job->counts[k] / job->correction;
+        state->counts[k] = blend(attrs->decay, state->counts[k], job->batch[k]);
+        const double count = (double)state->counts[k] / job->correction;
         const double smooth =
             (count + attrs->epsilon) / (job->total + (double)n_codes * attrs->epsilon) * job->total;
         const double scale = job->correction * smooth;
         for (size_t at = k * dim; at < (k + 1) * dim; at++) {
-            job->sums[at] = blend(attrs->decay, job->sums[at], batch[at]);
-            job->codebook[at] = (float)((double)job->sums[at] / scale);
+            state->sums[at] = blend(attrs->decay, state->sums[at], sums[at]);
+            state->codebook[at] = (float)((double)state->sums[at] / scale);
         }
     }
+}
+
+vq_status vq_ema_update(vq_context *ctx, const char *name, const vq_quantize_attrs *attrs,
+                        const float *batch, const vq_ema_state *state, int64_t step)
+{
+    update_job job = {
+        .attrs = attrs,
+        .batch = batch,
+        .state = *state,
+        .correction = attrs->start == VQ_EMA_DEBIAS ? 1.0 - pow(attrs->decay, (double)step) : 1.0,
+    };
+    for (size_t k = 0; k < (size_t)attrs->codes; k++)
+        job.total += (double)blend(attrs->decay, state->counts[k], batch[k]) / job.correction;
+    VQ_CHECK(ctx, job.total > 0.0 && isfinite(job.total), VQ_E_NUMERIC,
+             "%s: the moving counts of its codes add up to %g", name, job.total);
+    vq_parallel_for(ctx, (size_t)attrs->codes, 1 + VQ_ELEMENT_GRAIN / (size_t)attrs->dim,
+                    update_codes, &job);
+    return VQ_OK;
 }
 
 static vq_status update(vq_context *ctx, const vq_node *node, const vq_graph *graph, float *state,
                         const float *batch, int64_t step)
 {
-    const vq_quantize_attrs *attrs = node->attrs;
-    update_job job = {
-        .attrs = attrs,
-        .batch = batch,
+    const vq_ema_state parts = {
         .codebook = state + graph->params[node->param[VQ_CODEBOOK]].at,
-        .sums = state + graph->params[node->param[VQ_EMA_SUMS]].at,
         .counts = state + graph->params[node->param[VQ_EMA_COUNTS]].at,
-        .correction = attrs->start == VQ_EMA_DEBIAS ? 1.0 - pow(attrs->decay, (double)step) : 1.0,
+        .sums = state + graph->params[node->param[VQ_EMA_SUMS]].at,
     };
-    for (size_t k = 0; k < (size_t)attrs->codes; k++) {
-        job.counts[k] = blend(attrs->decay, job.counts[k], batch[k]);
-        job.total += (double)job.counts[k] / job.correction;
-    }
-    VQ_CHECK(ctx, job.total > 0.0 && isfinite(job.total), VQ_E_NUMERIC,
-             "%s: the moving counts of its codes add up to %g", node->name, job.total);
-    vq_parallel_for(ctx, (size_t)attrs->codes, 1 + VQ_ELEMENT_GRAIN / (size_t)attrs->dim,
-                    update_codes, &job);
-    return VQ_OK;
+    return vq_ema_update(ctx, node->name, node->attrs, batch, &parts, step);
 }
 
 const vq_op vq_op_quantize_ema = {

@@ -128,7 +128,7 @@ typedef struct pass_job {
 } pass_job;
 
 /* Several chains at a time, as one would wait for every addition. */
-static double squared_distance(const real *a, const real *b, size_t dim)
+double vq_squared_distance(const real *a, const real *b, size_t dim)
 {
     enum { CHAINS = 8 };
     double sum[CHAINS] = {0.0};
@@ -155,7 +155,7 @@ static void take_rows(void *arg, size_t begin, size_t end)
     for (size_t i = begin; i < end; i++) {
         const real *code = codebook + (size_t)codes[i] * dim;
         memcpy(q + i * dim, code, dim * sizeof *q);
-        job->squares[i] = squared_distance(z + i * dim, code, dim);
+        job->squares[i] = vq_squared_distance(z + i * dim, code, dim);
     }
 }
 
@@ -190,28 +190,32 @@ static vq_status refuse_infinite(const vq_step *run, const vq_quantize_sizes *s)
 
 enum { SUM_COLUMNS = 16 }; /* least columns of a thread: a cache line */
 
+typedef struct sums_job {
+    size_t n, dim;
+    const float *z;
+    const int32_t *codes;
+    float *sums; /* S_k */
+} sums_job;
+
 /* S_k for columns [begin, end): threads share columns, not rows, so that every sum is taken
  * in the order of the rows. */
 static void sum_columns(void *arg, size_t begin, size_t end, int thread)
 {
-    const vq_step *run = arg;
-    const vq_quantize_sizes s = vq_quantize_sizes_of(run);
-    const float *z = run->in[0].data;
-    const int32_t *codes = run->out[1].data;
-    float *sums = run->sums + s.n_codes;
+    const sums_job *job = arg;
     (void)thread;
-    for (size_t i = 0; i < s.n; i++) {
-        float *sum = sums + (size_t)codes[i] * s.dim;
-        for (size_t d = begin; d < end; d++) sum[d] += z[i * s.dim + d];
+    for (size_t i = 0; i < job->n; i++) {
+        float *sum = job->sums + (size_t)job->codes[i] * job->dim;
+        for (size_t d = begin; d < end; d++) sum[d] += job->z[i * job->dim + d];
     }
 }
 
 /* Counts are exact in f32 up to 2^24 vectors a code. */
-static void leave_sums(vq_step *run, const vq_quantize_sizes *s)
+void vq_quantize_sums(vq_context *ctx, const vq_quantize_sizes *s, const float *z,
+                      const int32_t *codes, float *sums)
 {
-    const int32_t *codes = run->out[1].data;
-    for (size_t i = 0; i < s->n; i++) run->sums[codes[i]] += 1.0f;
-    vq_parallel_for(run->ctx, s->dim, SUM_COLUMNS, sum_columns, run);
+    sums_job job = {.n = s->n, .dim = s->dim, .z = z, .codes = codes, .sums = sums + s->n_codes};
+    for (size_t i = 0; i < s->n; i++) sums[codes[i]] += 1.0f;
+    vq_parallel_for(ctx, s->dim, SUM_COLUMNS, sum_columns, &job);
 }
 
 #endif
@@ -229,7 +233,7 @@ vq_status vq_quantize_forward(vq_step *run)
     for (int t = 0; t < run->node->n_terms; t++)
         run->terms[t] = sum / ((double)s.n * (double)s.dim);
 #ifndef VQ_REAL_DOUBLE
-    if (run->training) leave_sums(run, &s);
+    if (run->training) vq_quantize_sums(run->ctx, &s, run->in[0].data, run->out[1].data, run->sums);
 #endif
     return VQ_OK;
 }

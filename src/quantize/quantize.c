@@ -20,24 +20,21 @@ vq_quantize_sizes vq_quantize_sizes_of(const vq_step *run)
     };
 }
 
-static vq_status check_attrs(vq_context *ctx, const vq_node *node)
+vq_status vq_quantize_check(vq_context *ctx, const char *name, const vq_quantize_attrs *attrs)
 {
-    const vq_quantize_attrs *attrs = node->attrs;
     VQ_CHECK(ctx, attrs->codes >= 1 && attrs->codes <= INT32_MAX, VQ_E_ARG,
-             "%s: %lld codes, but 1 to %d are allowed", node->name, (long long)attrs->codes,
-             INT32_MAX);
-    VQ_CHECK(ctx, attrs->dim >= 1, VQ_E_ARG, "%s: codes of %lld numbers, but 1 is the least",
-             node->name, (long long)attrs->dim);
+             "%s: %lld codes, but 1 to %d are allowed", name, (long long)attrs->codes, INT32_MAX);
+    VQ_CHECK(ctx, attrs->dim >= 1, VQ_E_ARG, "%s: codes of %lld numbers, but 1 is the least", name,
+             (long long)attrs->dim);
     VQ_CHECK(ctx, isfinite(attrs->commitment) && attrs->commitment >= 0.0, VQ_E_ARG,
-             "%s: the weight %g of the commitment must be 0 or more", node->name,
-             attrs->commitment);
+             "%s: the weight %g of the commitment must be 0 or more", name, attrs->commitment);
     return VQ_OK;
 }
 
 vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, vq_param_kind kind)
 {
     const vq_quantize_attrs *attrs = node->attrs;
-    VQ_TRY(check_attrs(ctx, node));
+    VQ_TRY(vq_quantize_check(ctx, node->name, attrs));
     const bool normal = attrs->init == VQ_CODEBOOK_NORMAL;
     const vq_param_spec spec = {
         .suffix = "codebook",

@@ -16,6 +16,12 @@ typedef struct vq_quantize_sizes {
 } vq_quantize_sizes;
 vq_quantize_sizes vq_quantize_sizes_of(const vq_step *run);
 
+/** Checks what all quantisers need of their attributes; `name` begins the sentences. */
+VQ_MUST_USE vq_status vq_quantize_check(vq_context *ctx, const char *name,
+                                        const vq_quantize_attrs *attrs);
+/** The same, and what moving averages need. */
+VQ_MUST_USE vq_status vq_ema_check(vq_context *ctx, const char *name,
+                                   const vq_quantize_attrs *attrs);
 /** Checks the attributes, then declares codebook, commitment term and sums. */
 vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, vq_param_kind kind);
 /** 2nKD: the search. */
@@ -25,6 +31,23 @@ vq_status vq_quantize_infer(vq_context *ctx, const vq_node *node, const vq_desc 
  *  else leaves it. */
 vq_status vq_quantize_start(vq_step *run, uint64_t seed);
 
+/** Adds to `sums`, counts n_k (K) then S_k (K x D), what a batch brings; the same bits for any
+ *  number of threads. */
+void vq_quantize_sums(vq_context *ctx, const vq_quantize_sizes *s, const float *z,
+                      const int32_t *codes, float *sums);
+
+/** The moving averages behind a codebook, as they lie in memory. */
+typedef struct vq_ema_state {
+    float *codebook, *counts, *sums; /* K x D, K, K x D */
+} vq_ema_state;
+/** Moves them by the sums of one batch; `step` counts from 1 and `name` begins the sentence of a
+ *  failure, after which they are as they were. */
+VQ_MUST_USE vq_status vq_ema_update(vq_context *ctx, const char *name,
+                                    const vq_quantize_attrs *attrs, const float *batch,
+                                    const vq_ema_state *state, int64_t step);
+/** Gives a codebook the averages that one drawn at the start has. */
+void vq_ema_start_averages(const vq_quantize_attrs *attrs, const vq_ema_state *state);
+
 extern const vq_impl vq_quantize_ema_portable_f32, vq_quantize_ema_portable_f64;
 extern const vq_impl vq_quantize_gradient_portable_f32, vq_quantize_gradient_portable_f64;
 
@@ -32,6 +55,10 @@ extern const vq_impl vq_quantize_gradient_portable_f32, vq_quantize_gradient_por
 #define vq_quantize_prepare VQ_REAL(vq_quantize_prepare)
 #define vq_quantize_forward VQ_REAL(vq_quantize_forward)
 #define vq_quantize_backward VQ_REAL(vq_quantize_backward)
+#define vq_squared_distance VQ_REAL(vq_squared_distance)
+
+/** |a - b|^2 in double. */
+double vq_squared_distance(const real *a, const real *b, size_t dim);
 
 vq_status vq_quantize_prepare(vq_step *run);
 /** Codes, q, terms and, where an update may follow in f32, the sums. */
