@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 256, NAMES_MAX = 8 };
+enum { PATH_SIZE = 256, NAMES_MAX = 16 };
 
 static struct {
     int fd;

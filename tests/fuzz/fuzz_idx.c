@@ -1,19 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz/fuzz_idx.c -- IDX files, plain or packed: images, after a cut their labels, and after
- * another the name of a half, for which the folder is opened instead of the file. */
+ * another ":half" or "/file" of the folder. */
+#define _GNU_SOURCE /* memmem */
 #include "fuzz/source.h"
 #include <stdio.h>
+#include <string.h>
 
 static const char *folder;
 
+/* Images with labels, with labels packed otherwise, and without; then what is no half. */
 static void make_folder(void)
 {
-    fuzz_file_name(0, "train-images-idx3-ubyte");
-    fuzz_file_name(1, "train-labels-idx1-ubyte");
-    fuzz_file_name(0, "t10k-images.idx4-ubyte.gz");
-    fuzz_file_name(0, "t10k-images.idx4-ubyte");
-    fuzz_file_name(1, "t10k-labels.idx1-ubyte");
-    folder = fuzz_file_name(0, "other-images-of-ours");
+    static const char *const images[] = {
+        "train-images-idx3-ubyte",   "some-images-idx3-ubyte", "pack-images-idx3-ubyte.gz",
+        "t10k-images.idx4-ubyte.gz", "t10k-images.idx4-ubyte", "solo-images-idx3-ubyte",
+        "other-images-of-ours",      "other-images_of_ours",   "-images-idx3-ubyte",
+        "old-images-idx3-ubyte.old", "other-pictures"};
+    static const char *const labels[] = {"train-labels-idx1-ubyte", "some-labels-idx1-ubyte.gz",
+                                         "pack-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"};
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) fuzz_file_name(0, images[i]);
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        folder = fuzz_file_name(1, labels[i]);
+}
+
+/* What follows the folder: ":half", or "/file". No input leads out of it. */
+static void put_path(char *to, size_t size, fuzz_piece more)
+{
+    const int length = (int)(more.size < 32 ? more.size : 32);
+    const bool leads_out = length && memmem(more.bytes, (size_t)length, "..", 2);
+    if (!length || leads_out) (void)snprintf(to, size, "%s/train-images-idx3-ubyte", folder);
+    else (void)snprintf(to, size, "%s%.*s", folder, length, (const char *)more.bytes);
 }
 
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
@@ -24,9 +40,6 @@ vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
     fuzz_split(bytes, size, pieces, 3);
     fuzz_file(0, pieces[0].bytes, pieces[0].size);
     fuzz_file(1, pieces[1].bytes, pieces[1].size);
-    const int part = (int)(pieces[2].size < 32 ? pieces[2].size : 32);
-    if (part)
-        (void)snprintf(path, sizeof path, "%s%.*s", folder, part, (const char *)pieces[2].bytes);
-    else (void)snprintf(path, sizeof path, "%s/train-images-idx3-ubyte", folder);
+    put_path(path, sizeof path, pieces[2]);
     return fuzz_dataset(ctx, path);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz/fuzz_settings.c -- a file of settings, then assignments as --set has them, a line each. What
- * is accepted is written and read again. */
+ * fuzz/fuzz_settings.c -- a file of settings, then assignments as --set has them, a line each, then
+ * the name of a preset, over which both go. What is accepted is written and read again. */
 #include "fuzz/files.h"
 #include "fuzz/verdict.h"
 #include "settings.h"
@@ -34,10 +34,11 @@ static int set_lines(program *p, char *lines, settings *s)
     return DONE;
 }
 
-static int read_all(program *p, fuzz_piece file, char *lines)
+static int read_all(program *p, fuzz_piece file, char *lines, const char *preset)
 {
     settings s;
     settings_default(&s);
+    if (*preset) TRY(settings_preset(p, preset, &s));
     if (file.size) TRY(settings_file(p, fuzz_file(0, file.bytes, file.size), &s));
     TRY(set_lines(p, lines, &s));
     const int code = write_and_read(p, &s);
@@ -48,12 +49,13 @@ static int read_all(program *p, fuzz_piece file, char *lines)
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
 {
     static program p; /* large */
-    fuzz_piece pieces[2];
-    fuzz_split(bytes, size, pieces, 2);
-    char *lines = fuzz_text(ctx, pieces[1]);
-    if (!lines) return vq_fail(ctx, VQ_E_NOMEM, "no memory");
+    fuzz_piece pieces[3];
+    fuzz_split(bytes, size, pieces, 3);
+    char *lines = fuzz_text(ctx, pieces[1]), *preset = fuzz_text(ctx, pieces[2]);
     p = (program){.ctx = ctx, .quiet = true};
-    const int code = read_all(&p, pieces[0], lines);
+    const int code = lines && preset ? read_all(&p, pieces[0], lines, preset)
+                                     : fail(&p, MACHINE_FAILED, "no memory");
     vq_release(ctx, lines);
+    vq_release(ctx, preset);
     return fuzz_status(&p, code);
 }

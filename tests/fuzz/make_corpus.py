@@ -161,6 +161,9 @@ def make_npy():
     c.ok("scalar-fortran", npy(header("'<i8'", "True", "()"), data[:8]))
     c.ok("python-2", npy(header(shape="(2L, 3L)"), data))
     c.ok("empty", npy(header(shape="(0, 3)")))
+    c.ok("empty-fortran", npy(header(fortran="True", shape="(0, 3)")))
+    c.ok("header-largest", npy(header()[:-1].ljust(9999) + "\n", data))
+    c.bad("zero-after-dict", npy(header() + "\0", data))
     c.ok("empty-big-endian", npy(header("'>f4'", shape="(0,)")))
     for name in ("f2", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"):
         size = int(name[1])
@@ -237,6 +240,12 @@ def make_idx():
     c.ok("packed", with_labels(packed(images), packed(labels)))
     c.ok("packed-twice", with_labels(packed(images[:20]) + packed(images[20:]), labels))
     c.ok("half", with_labels(images, labels, b":t10k"))
+    c.ok("file-packed-labels", with_labels(images, labels, b"/some-images-idx3-ubyte"))
+    c.ok("file-plain-labels", with_labels(images, labels, b"/pack-images-idx3-ubyte.gz"))
+    c.ok("file-no-labels", with_labels(images, b"", b"/solo-images-idx3-ubyte"))
+    c.ok("file-other-name", with_labels(images, b"", b"/other-pictures"))
+    c.ok("file-rank-4", with_labels(images, labels, b"/t10k-images.idx4-ubyte"))
+    c.bad("file-missing", with_labels(images, labels, b"/another"))
     c.ok("packed-stored", with_labels(gzip.compress(images, 0, mtime=0), labels))
 
     c.bad("empty", b"")
@@ -250,7 +259,9 @@ def make_idx():
     c.bad("floats", with_labels(idx(3, 4, 5, kind=13), labels))
     c.bad("type-7", with_labels(idx(3, 4, 5, kind=7), labels))
     c.bad("type-15", with_labels(idx(3, 4, 5, kind=15), labels))
-    c.bad("rank-0", with_labels(bytes(8) + b"\x08\0" + bytes(8), labels))
+    c.bad("rank-0", with_labels(b"\0\0\x08\0" + bytes(12), labels))
+    c.bad("gzip-second-byte", with_labels(b"\x1f\x8c\x08" + bytes(12), labels))
+    c.bad("gzip-third-byte", with_labels(b"\x1f\x8b\x07" + bytes(12), labels))
     c.bad("rank-5", with_labels(idx(1, 1, 1, 1, 1), labels))
     c.bad("rank-9", with_labels(idx(1, 1, 1, 1, 1, rank=9), labels))
     c.bad("channels-2", with_labels(idx(3, 4, 4, 2), labels))
@@ -262,6 +273,7 @@ def make_idx():
     c.bad("short", images[:-1])
     c.bad("long", images + b"x")
     c.bad("overflow", idx(2**32 - 1, 2**32 - 1, 2**32 - 1, data=b""))
+    c.bad("overflow-early", idx(2**32 - 1, 2**32 - 1, 2**32 - 1, 1, data=b""))
     c.bad("too-large", idx(2**31, 2**12, 1, data=b""))
     c.bad("packed-short", packed(images[:-1]))
     c.bad("packed-long", packed(images + b"x"))
@@ -382,6 +394,8 @@ def make_png():
     c.bad("width-0", png(width=0))
     c.bad("absurd", SIGNATURE + ihdr(60000, 60000, 8, 2) + chunk(b"IDAT", zlib.compress(b"\0"))
           + chunk(b"IEND", b""))
+    c.bad("too-few-bytes", SIGNATURE + ihdr(16000, 16000, 8, 2) + chunk(b"IDAT", zlib.compress(b"\0"))
+          + chunk(b"IEND", b""))
     # Bits so few that the length alone does not refuse it.
     c.bad("absurd-bits", SIGNATURE + ihdr(3000, 3000, 1, 0)
           + chunk(b"IDAT", zlib.compress(bytes(1200), 0)) + chunk(b"IEND", b""))
@@ -458,7 +472,7 @@ def make_jpeg():
     c.bad("cut-header", plain[:100])
     c.bad("cut-pixels", plain[:-40])
     c.bad("no-end-of-pixels", small[:-12])
-    c.bad("two-channels", patched(small, 0xC0, 5, b"\x02"))
+    c.bad("components-beyond", patched(small, 0xC0, 5, b"\x02"))
     c.bad("no-size", patched(small, 0xC0, 1, bytes(4)))
     c.bad("precision-12", patched(small, 0xC0, 0, b"\x0c"))
     c.bad("absurd", patched(small, 0xC0, 1, b"\xea\x60\xea\x60"))
@@ -471,15 +485,18 @@ def make_jpeg():
     # A 2^28th pixel too many that arithmetic coding might really hold.
     c.bad("arithmetic-absurd", patched(small.replace(b"\xff\xc0", b"\xff\xc9"), 0xC9, 1,
                                        b"\xea\x60\xea\x60"))
-    # Progressive, and then the same scan again and again.
-    many = jpeg(grey.crop((0, 0, 8, 8)), progressive=True)
+    # Progressive, and then the same scan again and again; of a flat image, so that it fits each time.
+    many = jpeg(Image.new("L", (8, 8), 128), progressive=True)
     last = many.rindex(b"\xff\xda")
     c.bad("many-scans", many[:-2] + many[last:-2] * 520 + many[-2:])
     # Two components whose factors libjpeg cannot bring together.
     c.bad("factors", patched(plain, 0xC0, 7, b"\x33"))
-    # Three samples a pixel that are neither of the conversions there are: CCIR 601 with Adobe's
-    # transform 2, which is for four.
-    c.bad("four-of-three", patched(jpeg(cmyk.crop((0, 0, 5, 3))), 0xC0, 5, b"\x05"))
+    start = small.index(b"\xff\xc0")
+    for count in (2, 5):
+        more = b"".join(bytes((9 + i, 0x11, 0)) for i in range(count - 1))
+        frame = segment(0xC0, small[start + 4:start + 9] + bytes((count,)) + small[start + 10:start + 13] + more)
+        c.bad(f"channels-{count}", small[:start] + frame + small[start + 13:])
+    c.bad("too-few-bytes", patched(small, 0xC0, 1, b"\x3e\x80\x3e\x80"))
 
 
 # ---- WebP --------------------------------------------------------------------
@@ -577,6 +594,7 @@ def pax(**fields):
 def make_tar():
     c = Corpus("tar")
     two = member("cat/a.png", TINY) + member("dog/b.PNG", TINY)
+    four = b"".join(member(f"{name}/{i}.png", TINY) for i in range(2) for name in ("cat", "dog"))
     parts = (member("top/train/cat/a.png", TINY) + member("top/train/dog/b.jpeg.png", TINY)
              + member("top/test/cat/c.png", TINY))
     c.ok("one", member("a.png", TINY) + END)
@@ -596,10 +614,18 @@ def make_tar():
     c.ok("pax-utf8", pax(path="h\u00e9/\u4e2d.png".encode()) + member("short.png", TINY) + END)
     c.ok("gnu-name", member("././@LongLink", b"d/" + b"n" * 120 + b".png\0", b"L") + member("x", TINY) + END)
     c.ok("no-end", member("a.png", TINY))
+    c.ok("classes-of-two", four + END)
+    c.ok("packed-many", packed(b"".join(member(f"{i:03}.png", TINY) for i in range(300)) + END))
+    c.ok("packed-long-name", packed(pax(path=b"d/" + b"n" * 70000 + b".png") + member("x", TINY) + END))
+    c.bad("hard-link-with-data", member("a.png", TINY) + member("b.png", TINY, b"1", b"a.png") + END)
     c.ok("many-classes", b"".join(member(f"c{i:02}/a.png", TINY) for i in range(20)) + END)
     sparse = pax(GNU_sparse_major=b"0", GNU_sparse_minor=b"1", GNU_sparse_name=b"s.png",
                  GNU_sparse_size=str(len(TINY)).encode(), GNU_sparse_map=b"0,%d" % len(TINY))
     c.ok("sparse", sparse + member("s.png", TINY) + END)
+
+    holes = pax(GNU_sparse_major=b"0", GNU_sparse_minor=b"1", GNU_sparse_name=b"s.png",
+                GNU_sparse_size=b"900", GNU_sparse_map=b"0,%d,800,9" % len(TINY))
+    c.either("sparse-holes", holes + member("s.png", TINY + bytes(9)) + END)
 
     c.bad("empty", b"")
     c.bad("block-of-zeros", bytes(512))
@@ -630,6 +656,35 @@ def make_tar():
     c.bad("pax-damaged", member("PaxHeader", b"999 path=a.png\n", b"x") + member("a.png", b"x") + END)
 
 
+# ---- anything that images come in ----------------------------------------------
+
+
+def make_source():
+    c = Corpus("source")
+    c.ok("png", TINY)
+    c.ok("npy", npy(header("'|u1'", shape="(2, 3, 4)"), bytes(24)))
+    c.ok("npy-colour", npy(header("'|u1'", shape="(2, 2, 2, 3)"), bytes(24)))
+    c.ok("idx", idx(2, 3, 4))
+    c.ok("idx-packed", packed(idx(2, 3, 4)))
+    c.ok("tar", member("a.png", TINY) + END)
+    c.ok("tar-packed", packed(member("a.png", TINY) + END))
+
+    c.bad("empty", b"")
+    c.bad("text", b"hello")
+    c.bad("packed-text", packed(b"hello"))
+    c.bad("packed-cut", packed(b"hello")[:12])
+    c.bad("packed-damaged", b"\x1f\x8b\x08\xff" + bytes(9))
+    c.bad("png-part", TINY + CUT + b":train")
+    c.bad("npy-floats", npy(header("'<f4'", shape="(2, 3, 1)"), bytes(24)))
+    c.bad("npy-rank-2", npy(header("'|u1'", shape="(4, 6)"), bytes(24)))
+    c.bad("npy-rank-5", npy(header("'|u1'", shape="(1, 1, 4, 6, 1)"), bytes(24)))
+    c.bad("npy-channels", npy(header("'|u1'", shape="(3, 2, 2, 2)"), bytes(24)))
+    c.bad("npy-flat", npy(header("'|u1'", shape="(3, 0, 2)")))
+    c.bad("npy-narrow", npy(header("'|u1'", shape="(3, 2, 0)")))
+    c.bad("npy-none", npy(header("'|u1'", shape="(0, 2, 2)")))
+    c.bad("npy-damaged", b"\x93NUMPY\x09" + bytes(9))
+
+
 # ---- settings ----------------------------------------------------------------
 
 
@@ -648,6 +703,10 @@ def make_settings():
     sets = (b"model.height=32\nmodel.commitment=0.1\nmodel.level.0.k=9\nmodel.level.1.d=3\n"
             b"model.quantizer=gradient\ntrain.lr=1e-5\ntrain.seed=3\ndata.flip=true\ndata.cache_mb=0")
     c.ok("set", CUT + sets)
+    c.ok("preset", CUT + CUT + b"cifar10")
+    c.ok("preset-and-more", b'{"model": {"height": 16}}' + CUT + b"train.lr=0.5" + CUT + b"tiny")
+    c.bad("preset-near", CUT + CUT + b"cifar01")
+    c.bad("preset-far", CUT + CUT + b"something else")
     c.ok("set-over-file", b'{"model": {"height": 16}}' + CUT + b"model.height=0")
 
     c.bad("no-json", b"{")
@@ -774,6 +833,14 @@ def make_options():
     c.ok("inspect", line("inspect", "model", "--plan"))
     c.ok("presets", line("presets"))
     c.ok("report", line("report", "a", "b", "--out", "page.html"))
+    c.ok("every-type", line("every", "x", "--flag", "--text=a", "--must", "b", "--list", "c", "--list=d",
+                            "--whole", "-3", "--real", "1e-3", "--pick", "two", "--word", "one"))
+    for word in ("x", "", "1x", "nan", "inf", "-1", "2.5"):
+        c.bad("real-" + (word or "empty"), line("every", "x", "--must", "b", "--real", word))
+    c.bad("pick-near", line("every", "x", "--must", "b", "--pick", "tow"))
+    c.bad("word-far", line("every", "x", "--must", "b", "--word", "nothing like it"))
+    c.bad("word-empty", line("every", "x", "--must", "b", "--word", ""))
+    c.bad("must-missing", line("every", "x"))
     c.bad("empty", b"")
     c.bad("verb", line("trian"))
     c.ok("no-operand", line("train", "-o", "run"))
@@ -799,8 +866,8 @@ def make_options():
 
 
 def main():
-    for make in (make_safetensors, make_npy, make_idx, make_png, make_jpeg, make_webp, make_tar, make_settings,
-                 make_metrics, make_report, make_options):
+    for make in (make_safetensors, make_npy, make_idx, make_png, make_jpeg, make_webp, make_tar, make_source,
+                 make_settings, make_metrics, make_report, make_options):
         make()
     files = [f for f in ROOT.rglob("*") if f.is_file()]
     print(f"{len(files)} files, {sum(f.stat().st_size for f in files)} bytes", file=sys.stderr)

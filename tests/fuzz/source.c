@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz/source.c -- what every kind of dataset is asked. */
 #include "fuzz/source.h"
-#include <string.h>
+#include <stdio.h>
 #include <vqvae/data.h>
 
 enum { NAMES_MAX = 64, IMAGES_MAX = 2 };
@@ -43,4 +43,15 @@ vq_status fuzz_dataset(vq_context *ctx, const char *path)
     const vq_status status = ask_images(ctx, dataset);
     vq_dataset_close(ctx, dataset);
     return status;
+}
+
+vq_status fuzz_dataset_file(vq_context *ctx, const uint8_t *bytes, size_t size)
+{
+    fuzz_piece pieces[2];
+    char path[64];
+    fuzz_split(bytes, size, pieces, 2);
+    (void)snprintf(path, sizeof path, "%s%.*s", fuzz_file(0, pieces[0].bytes, pieces[0].size),
+                   (int)(pieces[1].size < 32 ? pieces[1].size : 32),
+                   pieces[1].size ? (const char *)pieces[1].bytes : "");
+    return fuzz_dataset(ctx, path);
 }

@@ -7,5 +7,7 @@
 
 /** Opens what lies at the path, asks for every name and label, and decodes the first images. */
 vq_status fuzz_dataset(vq_context *ctx, const char *path);
+/** The same for a file of these bytes; after a cut ":part" may follow. */
+vq_status fuzz_dataset_file(vq_context *ctx, const uint8_t *bytes, size_t size);
 
 #endif
