@@ -1,94 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/kernels/test_nearest.c -- the search for the nearest code: the same index from every
  * table and number of threads, and a distance that double precision agrees with. */
-#include "kernels/nearest.h"
-#include "tables.h"
-#include <math.h>
-
-static void check_argmin(const vq_kernels *t, vq_random *random, size_t count)
-{
-    float *dot = guarded(random, count), *half = guarded(random, count);
-    /* Halves of whole numbers give many ties; some scores are not numbers. */
-    for (size_t j = 0; j < count; j++) {
-        dot[j] = 0.0f;
-        half[j] = 0.5f * (float)vq_random_below(random, 8);
-        if (vq_random_below(random, 9) == 0) half[j] = NAN;
-    }
-    const int32_t first = (int32_t)vq_random_below(random, 1000);
-    const float before = vq_random_below(random, 3) ? INFINITY : 1.0f;
-    float best = before, expected_best = before;
-    int32_t at = 0, expected = 0;
-    for (size_t j = 0; j < count; j++)
-        if (half[j] < expected_best) {
-            expected_best = half[j];
-            expected = first + (int32_t)j;
-        }
-    t->argmin(dot, half, count, first, &best, &at);
-    if (at != expected || memcmp(&best, &expected_best, sizeof best) != 0)
-        fail_msg("%s: argmin of %zu gives %d, not %d", t->name, count, at, expected);
-    free_guarded(dot);
-    free_guarded(half);
-}
-
-static void argmins_of(const vq_kernels *t)
-{
-    vq_random random = test_stream(10);
-    for (size_t count = 0; count < 70; count++)
-        for (int i = 0; i < 8; i++) check_argmin(t, &random, count);
-}
-
-static void test_argmin(void **state)
-{
-    (void)state;
-    for_each_table(argmins_of);
-}
-
-typedef struct problem {
-    size_t n, dim, n_codes;
-    float *x, *codes;
-} problem;
-
-/* Unit noise around a common offset. Some codes are copies of earlier ones, and some
- * vectors lie on a code. */
-static problem problem_create(vq_random *random, size_t n, size_t dim, size_t n_codes, float offset)
-{
-    problem p = {n, dim, n_codes, guarded(random, n * dim), guarded(random, n_codes * dim)};
-    for (size_t i = 0; i < n * dim; i++) p.x[i] += offset;
-    for (size_t i = 0; i < n_codes * dim; i++) p.codes[i] += offset;
-    for (size_t j = 1; j < n_codes; j++)
-        if (j % 5 == 4 || j + 1 == n_codes)
-            memcpy(p.codes + j * dim, p.codes + vq_random_below(random, j) * dim,
-                   dim * sizeof *p.codes);
-    for (size_t i = 0; i < n; i += 3)
-        memcpy(p.x + i * dim, p.codes + vq_random_below(random, n_codes) * dim, dim * sizeof *p.x);
-    return p;
-}
-
-static void problem_destroy(problem *p)
-{
-    free_guarded(p->x);
-    free_guarded(p->codes);
-}
-
-static int32_t *nearest(const problem *p, const vq_kernels *kernels, int threads)
-{
-    vq_context ctx = {.threads = threads, .kernels = kernels};
-    vq_code_index index;
-    const size_t packed = vq_code_index_plan(&ctx, p->dim, p->n_codes, &index);
-    void *memory = workspace_create(packed);
-    const size_t size = vq_nearest_workspace(&ctx, &index, p->n);
-    void *workspace = workspace_create(size);
-    int32_t *idx = malloc((p->n + 2) * sizeof *idx);
-    assert_non_null(idx);
-    idx[0] = idx[p->n + 1] = 0x7b7b7b7b;
-    vq_code_index_build(&ctx, p->codes, memory, &index);
-    vq_nearest_run(&ctx, &index, p->n, p->x, idx + 1, workspace);
-    workspace_destroy(memory, packed);
-    assert_int_equal(idx[0], 0x7b7b7b7b);
-    assert_int_equal(idx[p->n + 1], 0x7b7b7b7b);
-    workspace_destroy(workspace, size);
-    return idx;
-}
+#include "search_problem.h"
 
 static double distance(const problem *p, size_t i, size_t j)
 {
@@ -212,8 +125,9 @@ static void test_not_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_argmin),      cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_same),        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_same),
+        cmocka_unit_test(test_batch),
         cmocka_unit_test(test_not_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
