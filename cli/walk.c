@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The last batch is filled up with its last image; walk_next() does not count those. */
+/* The last batch is filled up with the last image; walk_next() does not deliver those. */
 static void order_of_walk(const void *state, int64_t step, int64_t slot, int64_t *index,
                           uint64_t *epoch)
 {
@@ -18,19 +18,56 @@ static void order_of_walk(const void *state, int64_t step, int64_t slot, int64_t
 }
 
 int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
-               walk *w)
+               const char *source, skip_list *skips, walk *w)
 {
-    *w = (walk){.indices = indices, .n = n, .batch = batch};
+    *w = (walk){
+        .data = data, .indices = indices, .n = n, .batch = batch, .source = source, .skips = skips};
     if (n == 0) return DONE;
-    return lib(p, vq_loader_create(p->ctx, data, order_of_walk, w, 0, batch, 0, 2, &w->loader));
+    TRY(lib(p, vq_loader_create(p->ctx, data, order_of_walk, w, 0, batch, 0, 2, &w->loader)));
+    vq_loader_set_skip(w->loader, skips != NULL);
+    return DONE;
+}
+
+/* Fetches the next batch where this one is at its end; *any is false past the last item. */
+static int next_item(program *p, walk *w, bool *any)
+{
+    *any = true;
+    if (w->slot < w->in_batch) return DONE;
+    const int64_t left = w->n - w->at;
+    w->slot = 0;
+    w->in_batch = left < w->batch ? left : w->batch;
+    *any = left > 0;
+    return *any ? lib(p, vq_loader_next(p->ctx, w->loader, &w->pixels)) : DONE;
+}
+
+static bool readable(const walk *w)
+{
+    return w->slot < w->in_batch && vq_loader_item(w->loader, w->slot).status == VQ_OK;
 }
 
 int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n)
 {
-    *n = w->n - w->at < w->batch ? w->n - w->at : w->batch;
-    if (*n == 0) return DONE;
-    w->at += *n;
-    return lib(p, vq_loader_next(p->ctx, w->loader, pixels));
+    int64_t size[3];
+    bool any = true;
+    *n = 0;
+    for (;;) {
+        TRY(next_item(p, w, &any));
+        if (!any) return DONE;
+        if (readable(w)) break;
+        const vq_loaded item = vq_loader_item(w->loader, w->slot);
+        w->slot++;
+        w->at++;
+        TRY(skip_image(p, w->skips, w->source, w->data, item.index, item.status, item.sentence));
+    }
+    vq_dataset_size(w->data, size);
+    *pixels = w->pixels + (size_t)w->slot * (size_t)(size[0] * size[1] * size[2]);
+    for (; readable(w); w->slot++, w->at++) ++*n;
+    return DONE;
+}
+
+vq_loaded walk_item(const walk *w, int64_t n, int64_t i)
+{
+    return vq_loader_item(w->loader, w->slot - n + i);
 }
 
 void walk_end(program *p, walk *w)
@@ -91,19 +128,18 @@ static int keep_usage(program *p, const vq_evaluation *sums, uint64_t **usage)
     return DONE;
 }
 
-int evaluate(program *p, const vq_model *model, const vq_dataset *data, const int64_t *indices,
-             int64_t n, int64_t batch, const char *backend, score *out, uint64_t **usage)
+int evaluate(program *p, const vq_model *model, const evaluated *what, score *out, uint64_t **usage)
 {
+    const int64_t batch = what->batch > what->n && what->n > 0 ? what->n : what->batch;
     vq_evaluation sums = {0};
     vq_session *session = NULL;
     walk w = {0};
     const uint8_t *pixels = NULL;
     int64_t count;
     int code;
-    if (batch > n && n > 0) batch = n;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
-    TRY_TO(session_for(p, model, data, batch, backend, &session));
-    TRY_TO(walk_begin(p, data, indices, n, batch, &w));
+    TRY_TO(session_for(p, model, what->data, batch, what->backend, &session));
+    TRY_TO(walk_begin(p, what->data, what->indices, what->n, batch, what->source, what->skips, &w));
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;

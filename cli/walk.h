@@ -4,21 +4,30 @@
 #ifndef CLI_WALK_H
 #define CLI_WALK_H
 
-#include "program.h"
+#include "skips.h"
 #include <vqvae/data.h>
 #include <vqvae/model.h>
 
 typedef struct walk {
     vq_loader *loader;
+    const vq_dataset *data;
     const int64_t *indices; /* NULL: all, in order */
-    int64_t n, batch, at;
+    int64_t n, batch, at;   /* at: items of the walk that were delivered or left out */
+    const uint8_t *pixels;  /* the batch being delivered */
+    int64_t slot, in_batch; /* how far, and how many items of it are of the walk */
+    const char *source;     /* names the data where images are left out */
+    skip_list *skips;
 } walk;
 
-/** Starts at the first of n images. The walk must stay where it is until walk_end(). */
+/** Starts at the first of n images. The walk must stay where it is until walk_end().
+ *  @param skips  takes the images that cannot be read; NULL: the first one is a failure */
 int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
-               walk *w);
-/** The next batch of *n images, *n = 0 past the last; valid until the next call. */
+               const char *source, skip_list *skips, walk *w);
+/** The next *n images, at most a batch, that could be read; *n = 0 past the last. Valid until the
+ *  next call. */
 int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n);
+/** Image i of those that walk_next() gave last. */
+vq_loaded walk_item(const walk *w, int64_t n, int64_t i);
 void walk_end(program *p, walk *w);
 
 /** How a model did, from sums of an evaluation. */
@@ -32,10 +41,20 @@ typedef struct score {
 
 void score_of(const vq_model *model, const vq_evaluation *sums, score *out);
 
-/** Runs the listed images through the model. `usage`, when not NULL, receives the counts of
- *  codes of all levels, one after the other; free(). */
-int evaluate(program *p, const vq_model *model, const vq_dataset *data, const int64_t *indices,
-             int64_t n, int64_t batch, const char *backend, score *out, uint64_t **usage);
+/** What is evaluated, and how. */
+typedef struct evaluated {
+    const vq_dataset *data;
+    const int64_t *indices; /* NULL: all, in order */
+    int64_t n, batch;
+    const char *backend; /* NULL: as is best */
+    const char *source;  /* names the data where images are left out */
+    skip_list *skips;    /* NULL: the first image that cannot be read is a failure */
+} evaluated;
+
+/** Runs the images through the model. `usage`, when not NULL, receives the counts of codes of all
+ *  levels, one after the other; free(). */
+int evaluate(program *p, const vq_model *model, const evaluated *what, score *out,
+             uint64_t **usage);
 
 /** Opens a dataset so that it delivers what the model was trained on. */
 int open_for_model(program *p, const vq_model *model, const char *path, vq_dataset **out);

@@ -56,7 +56,8 @@ int report_run_load(program *p, const char *path, int colour, report_run *out)
     }
     TRY(lib(p, vq_model_load(p->ctx, out->folder.root, &out->model)));
     /* A page without pictures is better than none: data may have been moved since. */
-    if (run_valid_open(p, &out->source, &out->settings, &out->data, &out->parts) != DONE) {
+    if (run_valid_open(p, &out->folder, &out->source, &out->settings, &out->data, &out->parts) !=
+        DONE) {
         (void)snprintf(out->why_no_data, sizeof out->why_no_data, "%.250s", p->error);
         warn(p, "no pictures: %s", p->error);
         p->error[0] = 0;

@@ -19,16 +19,10 @@ typedef struct gallery {
     size_t n_grids, per_image;
 } gallery;
 
-static void held_out(const report_run *run, const int64_t **indices, int64_t *n)
-{
-    *indices = run->parts.held;
-    *n = run->parts.held ? run->parts.n_held : vq_dataset_count(run->data);
-}
-
 /* n of the held-out images, evenly spread: neighbours are often of one class. */
 static void spread(const int64_t *indices, int64_t total, int64_t n, int64_t *to)
 {
-    for (int64_t i = 0; i < n; i++) to[i] = indices ? indices[i * total / n] : i * total / n;
+    for (int64_t i = 0; i < n; i++) to[i] = indices[i * total / n];
 }
 
 static int add_image(program *p, text *to, const vq_image *image, const char *what)
@@ -71,10 +65,8 @@ static int add_code_map(program *p, text *to, const vq_grid *grid, const uint32_
 
 static int fill_gallery(program *p, const report_run *run, gallery *g)
 {
-    const int64_t *indices;
-    int64_t total;
+    const int64_t total = run->parts.n_held;
     void *memory = NULL;
-    held_out(run, &indices, &total);
     vq_dataset_size(run->data, g->size);
     const size_t bytes = (size_t)(g->size[0] * g->size[1] * g->size[2]);
     g->n = total < SHOWN ? total : SHOWN;
@@ -85,7 +77,7 @@ static int fill_gallery(program *p, const report_run *run, gallery *g)
     g->back = g->pixels + (size_t)g->n * bytes;
     TRY(allocate(p, (size_t)g->n * g->per_image, sizeof *g->codes, &memory));
     g->codes = memory;
-    spread(indices, total, g->n, g->indices);
+    spread(run->parts.held, total, g->n, g->indices);
     for (int64_t i = 0; i < g->n; i++) {
         TRY(lib(p, vq_dataset_get(p->ctx, run->data, g->indices[i], (vq_data_key){0},
                                   g->pixels + (size_t)i * bytes)));
@@ -170,15 +162,15 @@ done:
 
 static int add_usage(program *p, const report_run *run, text *to)
 {
-    const int64_t *indices;
-    int64_t n, total, picked[EVALUATED];
+    const int64_t total = run->parts.n_held;
+    const int64_t n = total < EVALUATED ? total : EVALUATED;
+    int64_t picked[EVALUATED];
+    const evaluated what = {.data = run->data, .indices = picked, .n = n, .batch = BATCH};
     score s;
     uint64_t *usage = NULL;
     size_t at = 0;
-    held_out(run, &indices, &total);
-    n = total < EVALUATED ? total : EVALUATED;
-    spread(indices, total, n, picked);
-    TRY(evaluate(p, run->model, run->data, picked, n, BATCH, NULL, &s, &usage));
+    spread(run->parts.held, total, n, picked);
+    TRY(evaluate(p, run->model, &what, &s, &usage));
     for (size_t i = 0; i < s.n_levels; i++) {
         char which[32] = "";
         if (s.n_levels > 1) (void)snprintf(which, sizeof which, ", grid %zu", i);

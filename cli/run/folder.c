@@ -21,6 +21,7 @@ int run_folder_name(program *p, const char *root, run_folder *out)
     TRY(path_format(p, out->model, "%s/model.safetensors", out->root));
     TRY(path_format(p, out->best, "%s/best.safetensors", out->root));
     TRY(path_format(p, out->state, "%s/state.safetensors", out->root));
+    TRY(path_format(p, out->skipped, "%s/skipped.jsonl", out->root));
     return path_format(p, out->report, "%s/report.html", out->root);
 }
 
@@ -28,8 +29,9 @@ int run_folder_name(program *p, const char *root, run_folder *out)
  * written by trainings, so its own stay. */
 static bool is_leftover(const char *name)
 {
-    static const char *const written[] = {"config.json", "metrics.jsonl", "model.safetensors",
-                                          "best.safetensors", "state.safetensors"};
+    static const char *const written[] = {"config.json",       "metrics.jsonl",
+                                          "model.safetensors", "best.safetensors",
+                                          "state.safetensors", "skipped.jsonl"};
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
         const size_t n = strlen(written[i]);
         if (strncmp(name, written[i], n) != 0 || name[n] != '.') continue;
@@ -69,16 +71,53 @@ int run_folder_lock(program *p, const run_folder *f, int *lock)
 
 bool run_folder_used(const run_folder *f)
 {
-    return path_exists(f->config) || path_exists(f->state) || path_exists(f->metrics);
+    const char *const written[] = {f->state, f->config, f->metrics, f->model, f->best, f->skipped};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        if (path_exists(written[i])) return true;
+    return false;
 }
 
 int run_folder_begin(program *p, const run_folder *f)
 {
-    const char *const left[] = {f->state, f->config, f->metrics, f->model, f->best, f->report};
+    const char *const left[] = {f->state, f->config, f->metrics, f->model,
+                                f->best,  f->report, f->skipped};
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (unlink(left[i]) != 0 && errno != ENOENT)
             return fail(p, MACHINE_FAILED, "cannot remove %s: %s", left[i], strerror(errno));
     return DONE;
+}
+
+/* ---- skipped.jsonl ------------------------------------------------------- */
+
+int run_skipped_write(program *p, const run_folder *folder, const skip_list *skips)
+{
+    TRY(text_check(p, &skips->rows));
+    if (skips->n > 0) return file_replace(p, folder->skipped, skips->rows.data, skips->rows.used);
+    if (unlink(folder->skipped) == 0 || errno == ENOENT) return DONE;
+    return fail(p, MACHINE_FAILED, "cannot remove %s: %s", folder->skipped, strerror(errno));
+}
+
+int run_skipped_drop(program *p, const run_folder *folder, const char *source, split *parts)
+{
+    text whole = {0};
+    index_list dropped = {0};
+    int code = DONE;
+    if (!path_exists(folder->skipped)) return DONE;
+    TRY_TO(file_read(p, folder->skipped, &whole));
+    for (const char *line = whole.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        json_t *row = json_loadb(line, (size_t)(end - line), 0, NULL);
+        const char *of = json_string_value(json_object_get(row, "source"));
+        const json_t *index = json_object_get(row, "index");
+        if (of && strcmp(of, source) == 0 && json_is_integer(index))
+            code = index_add(p, &dropped, json_integer_value(index));
+        json_decref(row);
+        TRY_TO(code);
+    }
+    split_drop(parts->held, &parts->n_held, &dropped);
+done:
+    free(dropped.items);
+    free(whole.data);
+    return code;
 }
 
 /* ---- config.json --------------------------------------------------------- */

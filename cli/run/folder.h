@@ -4,11 +4,13 @@
 #define CLI_RUN_FOLDER_H
 
 #include "files.h"
+#include "run/split.h"
 #include "settings.h"
+#include "skips.h"
 
 typedef struct run_folder {
     char root[PATH_ROOM], config[PATH_ROOM], metrics[PATH_ROOM], model[PATH_ROOM], best[PATH_ROOM],
-        state[PATH_ROOM], report[PATH_ROOM];
+        state[PATH_ROOM], report[PATH_ROOM], skipped[PATH_ROOM];
 } run_folder;
 
 /** Where the numbers of a run came from: the "run" section of config.json. */
@@ -27,6 +29,12 @@ int run_folder_lock(program *p, const run_folder *folder, int *lock);
 bool run_folder_used(const run_folder *folder);
 /** Removes what an earlier training left there, the state first. */
 int run_folder_begin(program *p, const run_folder *folder);
+
+/** Writes which images were left out, or removes the list where there are none. */
+int run_skipped_write(program *p, const run_folder *folder, const skip_list *skips);
+/** Takes the images that the run left out from the held-out ones of the data that `source` names,
+ *  as far as the folder lists them. */
+int run_skipped_drop(program *p, const run_folder *folder, const char *source, split *parts);
 
 int run_config_write(program *p, const run_folder *folder, const settings *s,
                      const run_source *source);

@@ -4,33 +4,14 @@
  * The state is the truth: everything else that a save writes is written before it, and what
  * lies beyond its step is cut or written anew, with the same bits, on resuming. So a kill at any
  * moment loses steps, never a run. */
+#include "interrupt.h"
 #include "run/training.h"
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { BATCHES_AHEAD = 2 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    stop_asked = 1;
-}
-
-/* The first signal asks; a second one ends the process as usual. */
-static void listen_for_signals(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = ask_to_stop;
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
 
 /* Which image of the dataset the trainer's next one is. */
 typedef struct train_order {
@@ -56,11 +37,6 @@ typedef struct loop {
     int64_t saved; /* step of the state on the disk; -1: none */
 } loop;
 
-static double seconds_so_far(const loop *l)
-{
-    return l->t->seconds_before + seconds_now() - l->progress.began;
-}
-
 /* Wall-clock times stay out of the state: equal trainings give equal files. */
 int training_save_state(program *p, training *t)
 {
@@ -85,6 +61,7 @@ static int save_all(program *p, loop *l)
 {
     const double began = seconds_now();
     TRY(metrics_sync(p, &l->metrics));
+    TRY(run_skipped_write(p, &l->t->folder, &l->t->skips));
     TRY(save_model(p, l->t, l->t->folder.model));
     TRY(training_save_state(p, l->t));
     l->saved = vq_trainer_position(l->t->trainer);
@@ -102,9 +79,15 @@ static int validate(program *p, loop *l, score *out)
     vq_model *model = NULL;
     int code;
     const vq_dataset *data = training_valid(t, &indices, &n);
+    const evaluated what = {.data = data,
+                            .indices = indices,
+                            .n = n,
+                            .batch = t->settings.train.batch,
+                            .backend = t->source.backend,
+                            .source = t->source.valid[0] ? t->source.valid : t->source.data,
+                            .skips = &t->skips};
     TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));
-    TRY_TO(evaluate(p, model, data, indices, n, t->settings.train.batch, t->source.backend, out,
-                    NULL));
+    TRY_TO(evaluate(p, model, &what, out, NULL));
     const bool best = isfinite(out->nmse) && (t->best_step == 0 || out->nmse < t->best_nmse);
     progress_valid(p, step, out, best);
     if (best) {
@@ -132,13 +115,12 @@ static int after_step(program *p, loop *l, const vq_step_metrics *m)
     score valid;
     progress_step(p, &l->progress, m);
     if (validates || is_due(m->step, t->settings.train.log_every)) {
-        const double rate = progress_rate(&l->progress, m->step);
+        const pace at = progress_pace(&l->progress, m->step, vq_loader_waited(l->loader));
         progress_line(p, &l->progress, m);
         if (validates) TRY(validate(p, l, &valid));
-        TRY(metrics_add(p, &l->metrics, m, validates ? &valid : NULL,
-                        m->step * t->settings.train.batch, seconds_so_far(l), rate));
+        TRY(metrics_add(p, &l->metrics, m, validates ? &valid : NULL, &at));
     }
-    if (last || stop_asked || is_due(m->step, t->settings.train.save_every)) TRY(save_all(p, l));
+    if (last || interrupted() || is_due(m->step, t->settings.train.save_every)) TRY(save_all(p, l));
     return DONE;
 }
 
@@ -165,11 +147,30 @@ static int data_failed(program *p, loop *l, int code)
     return fail(p, code, "%.900s; %.900s keeps step %" PRId64, sentence, l->t->folder.state, at);
 }
 
+/* Images that vanished since they were read first: others of the batch stand in for them, but a
+ * batch of nothing else has nothing to learn from. */
+static int check_batch(program *p, loop *l)
+{
+    const training *t = l->t;
+    const int64_t batch = t->settings.train.batch;
+    int64_t bad = 0;
+    for (int64_t i = 0; i < batch; i++) bad += vq_loader_item(l->loader, i).status != VQ_OK;
+    for (int64_t i = 0; i < batch && bad > 0; i++) {
+        const vq_loaded item = vq_loader_item(l->loader, i);
+        if (item.status == VQ_OK) continue;
+        if (bad == batch) return fail(p, BAD_INPUT, "%s", item.sentence);
+        TRY(skip_image(p, &l->t->skips, t->source.data, t->data, item.index, item.status,
+                       item.sentence));
+    }
+    return DONE;
+}
+
 static int step(program *p, loop *l)
 {
     const uint8_t *pixels = NULL;
     vq_step_metrics m;
-    const int code = lib(p, vq_loader_next(p->ctx, l->loader, &pixels));
+    int code = lib(p, vq_loader_next(p->ctx, l->loader, &pixels));
+    if (code == DONE) code = check_batch(p, l);
     if (code != DONE) return data_failed(p, l, code);
     TRY(lib(p, vq_trainer_step(l->t->trainer, pixels, &m)));
     return after_step(p, l, &m);
@@ -178,7 +179,7 @@ static int step(program *p, loop *l)
 static int steps(program *p, loop *l)
 {
     training *t = l->t;
-    while (vq_trainer_position(t->trainer) < t->settings.train.steps && !stop_asked) {
+    while (vq_trainer_position(t->trainer) < t->settings.train.steps && !interrupted()) {
         const int code = step(p, l);
         if (code != DONE) return p->status == VQ_E_NUMERIC ? diverged(p, l) : code;
     }
@@ -197,14 +198,15 @@ int training_run(program *p, training *t)
     const vq_train_config *config = &t->settings.train;
     loop l = {.t = t, .saved = t->from_state ? first : -1, .order = {t->trainer, t->parts.train}};
     int code;
-    listen_for_signals();
     progress_begin(&l.progress, config->steps, first, config->batch,
                    vq_trainer_model_config(t->trainer)->level[0].k);
-    TRY_TO(metrics_cut(p, t->folder.metrics, first, &t->seconds_before));
+    TRY_TO(metrics_cut(p, t->folder.metrics, first, &l.progress.seconds_before));
     TRY_TO(metrics_open(p, t->folder.metrics, &l.metrics));
     TRY_TO(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l.order, config->seed,
                                    config->batch, first, BATCHES_AHEAD, &l.loader)));
+    vq_loader_set_skip(l.loader, !t->skips.strict);
     TRY_TO(steps(p, &l));
+    t->data_wait = progress_wait(&l.progress, vq_loader_waited(l.loader));
 done:
     if (l.loader) vq_loader_destroy(p->ctx, l.loader);
     metrics_close(&l.metrics);

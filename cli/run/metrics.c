@@ -44,16 +44,17 @@ int metrics_open(program *p, const char *path, metrics_log *log)
     return fail(p, MACHINE_FAILED, "cannot write %s: %s", path, strerror(errno));
 }
 
-static json_t *line_of(const vq_step_metrics *m, int64_t images, double seconds, double rate)
+static json_t *line_of(const vq_step_metrics *m, const pace *at)
 {
-    return json_pack("{s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+    return json_pack("{s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
                      "step", (json_int_t)m->step, "epoch", fact_number(m->epoch), "images",
-                     (json_int_t)images, "seconds", fact_number(seconds), "loss",
+                     (json_int_t)at->images, "seconds", fact_number(at->seconds), "loss",
                      fact_number(m->loss), "mse", fact_number(m->mse), "nmse", fact_number(m->nmse),
                      "commitment", fact_number(m->commitment), "codebook", fact_number(m->codebook),
                      "perplexity", fact_number(m->perplexity), "codes_used",
                      (json_int_t)m->codes_used, "lr", fact_number(m->lr), "gradient_norm",
-                     fact_number(m->gradient_norm), "images_per_second", fact_number(rate));
+                     fact_number(m->gradient_norm), "images_per_second",
+                     fact_number(at->images_per_second), "data_wait", fact_number(at->data_wait));
 }
 
 /* Figures of the grid next to the pixels stand alone; those of further grids are numbered. */
@@ -82,9 +83,9 @@ static void add_valid(json_t *line, const score *valid)
 }
 
 int metrics_add(program *p, metrics_log *log, const vq_step_metrics *m, const score *valid,
-                int64_t images, double seconds, double images_per_second)
+                const pace *at)
 {
-    json_t *line = line_of(m, images, seconds, images_per_second);
+    json_t *line = line_of(m, at);
     if (line && valid) add_valid(line, valid);
     char *json = line ? facts_text(line, JSON_COMPACT) : NULL;
     if (!json) {

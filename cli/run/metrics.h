@@ -16,9 +16,17 @@ typedef struct metrics_log {
 } metrics_log;
 
 int metrics_open(program *p, const char *path, metrics_log *log);
+/** How fast a training goes. */
+typedef struct pace {
+    int64_t images;           /* trained on so far */
+    double seconds;           /* since the run was started */
+    double images_per_second; /* since the last line */
+    double data_wait;         /* share of that time spent waiting for images to be decoded */
+} pace;
+
 /** Adds a line, and prints it to stdout with --json. `valid` may be NULL. */
 int metrics_add(program *p, metrics_log *log, const vq_step_metrics *m, const score *valid,
-                int64_t images, double seconds, double images_per_second);
+                const pace *at);
 /** Everything added is on the disk. */
 int metrics_sync(program *p, metrics_log *log);
 void metrics_close(metrics_log *log);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/prepare.c -- everything a training needs before its first step. */
+#include "interrupt.h"
 #include "run/training.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Sizes that the model fixes are what the data must deliver. */
@@ -88,18 +90,67 @@ static int divide(program *p, training *t)
     t->source.images = n;
     t->source.held = held;
     t->about.images = n - held;
-    return split_make(p, n, held, t->settings.train.seed, &t->parts);
+    TRY(split_make(p, n, held, t->settings.train.seed, &t->parts));
+    return t->other_valid ? split_hold_all(p, vq_dataset_count(t->other_valid), &t->parts) : DONE;
 }
 
-static int measure(program *p, training *t)
+/* A pass over images of a training, which can be interrupted. */
+typedef struct reading {
+    program *p;
+    training *t;
+    const vq_dataset *data;
+    const char *source;
+    index_list skipped;
+    int code; /* of an image that is not left out */
+} reading;
+
+static bool not_interrupted(void *user, uint64_t images)
+{
+    (void)user, (void)images;
+    return !interrupted();
+}
+
+static bool leave_out(void *user, int64_t index, vq_status status, const char *sentence)
+{
+    reading *r = user;
+    r->code = skip_image(r->p, &r->t->skips, r->source, r->data, index, status, sentence);
+    if (r->code == DONE) r->code = index_add(r->p, &r->skipped, index);
+    return r->code == DONE;
+}
+
+/* Reads the listed images and drops those from the list that cannot be read. */
+static int read_images(program *p, training *t, const vq_dataset *data, const char *source,
+                       int64_t *list, int64_t *n, double *variance)
 {
     double mean;
-    say(p, "reading %" PRId64 " images", t->parts.n_train);
-    TRY(lib(p, vq_dataset_moments(p->ctx, t->data, t->parts.train, (size_t)t->parts.n_train, NULL,
-                                  &mean, &t->about.variance)));
-    if (t->about.variance > 0) return DONE;
-    return fail(p, BAD_INPUT, "all pixels of %s are alike; there is nothing to learn",
-                t->source.data);
+    reading r = {.p = p, .t = t, .data = data, .source = source};
+    const vq_data_pass pass = {not_interrupted, leave_out, &r};
+    const vq_status status =
+        vq_dataset_moments(p->ctx, data, list, (size_t)*n, &pass, &mean, variance);
+    const int code = r.code != DONE ? r.code : lib(p, status);
+    split_drop(list, n, &r.skipped);
+    free(r.skipped.items);
+    return code;
+}
+
+/* Which images cannot be read is found before the first step, so that every epoch and every
+ * validation of a run is over the same images. */
+static int measure(program *p, training *t)
+{
+    split *parts = &t->parts;
+    const char *other = t->source.valid[0] ? t->source.valid : t->source.data;
+    double unused;
+    say(p, "reading %" PRId64 " images", parts->n_train);
+    TRY(read_images(p, t, t->data, t->source.data, parts->train, &parts->n_train,
+                    &t->about.variance));
+    t->about.images = parts->n_train;
+    if (!(t->about.variance > 0))
+        return fail(p, BAD_INPUT, "all pixels of %s are alike; there is nothing to learn",
+                    t->source.data);
+    TRY(read_images(p, t, t->other_valid ? t->other_valid : t->plain, other, parts->held,
+                    &parts->n_held, &unused));
+    skips_tell(p, &t->skips, t->folder.skipped);
+    return DONE;
 }
 
 /* ceil(epochs * images / batch), refused where it overflows. */
@@ -163,8 +214,8 @@ int training_prepare(program *p, training *t, bool dry)
 
 const vq_dataset *training_valid(const training *t, const int64_t **indices, int64_t *n)
 {
-    *indices = t->other_valid ? NULL : t->parts.held;
-    *n = t->other_valid ? vq_dataset_count(t->other_valid) : t->parts.n_held;
+    *indices = t->parts.held;
+    *n = t->parts.n_held;
     return t->other_valid ? t->other_valid : t->plain;
 }
 
@@ -172,26 +223,31 @@ void training_clear(program *p, training *t)
 {
     vq_trainer_destroy(t->trainer);
     split_clear(&t->parts);
+    skips_clear(&t->skips);
     if (t->other_valid) vq_dataset_close(p->ctx, t->other_valid);
     if (t->plain && t->plain != t->data) vq_dataset_close(p->ctx, t->plain);
     if (t->data) vq_dataset_close(p->ctx, t->data);
     if (t->lock >= 0) (void)close(t->lock);
 }
 
-int run_valid_open(program *p, const run_source *source, const settings *s, vq_dataset **data,
-                   split *parts)
+int run_valid_open(program *p, const run_folder *folder, const run_source *source,
+                   const settings *s, vq_dataset **data, split *parts)
 {
     vq_data_config config = data_config(s, false);
-    config.cache_mb = 0;
     const char *path = source->valid[0] ? source->valid : source->data;
+    int code;
+    config.cache_mb = 0;
     TRY(lib(p, vq_dataset_open(p->ctx, path, &config, data)));
-    if (source->valid[0]) return DONE;
-    int code = DONE;
-    if (vq_dataset_count(*data) != source->images)
-        code = fail(p, BAD_INPUT, "%s no longer has the %" PRId64 " images of the run", path,
-                    source->images);
-    else code = split_make(p, source->images, source->held, s->train.seed, parts);
+    if (source->valid[0]) TRY_TO(split_hold_all(p, vq_dataset_count(*data), parts));
+    else if (vq_dataset_count(*data) == source->images)
+        TRY_TO(split_make(p, source->images, source->held, s->train.seed, parts));
+    else
+        TRY_TO(fail(p, BAD_INPUT, "%s no longer has the %" PRId64 " images of the run", path,
+                    source->images));
+    TRY_TO(run_skipped_drop(p, folder, path, parts));
+done:
     if (code == DONE) return DONE;
+    split_clear(parts);
     vq_dataset_close(p->ctx, *data);
     *data = NULL;
     return code;

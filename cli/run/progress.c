@@ -21,14 +21,25 @@ static double stepping_seconds(const progress *g)
     return seconds_now() - g->began - g->paused;
 }
 
-double progress_rate(progress *g, int64_t step)
+pace progress_pace(progress *g, int64_t step, double waited)
 {
-    const double now = stepping_seconds(g);
-    if (step > g->rate_step && now > g->rate_at)
-        g->rate = (double)((step - g->rate_step) * g->batch) / (now - g->rate_at);
+    const double now = stepping_seconds(g), passed = now - g->rate_at;
+    if (step > g->rate_step && passed > 0) {
+        g->last.images_per_second = (double)((step - g->rate_step) * g->batch) / passed;
+        g->last.data_wait = (waited - g->waited) / passed;
+    }
+    g->last.images = step * g->batch;
+    g->last.seconds = g->seconds_before + seconds_now() - g->began;
     g->rate_step = step;
     g->rate_at = now;
-    return g->rate;
+    g->waited = waited;
+    return g->last;
+}
+
+double progress_wait(const progress *g, double waited)
+{
+    const double now = stepping_seconds(g);
+    return now > 0 ? waited / now : 0.0;
 }
 
 /* Speed over the whole process: steadier than the last few steps. */
@@ -73,19 +84,19 @@ static void figures(const progress *g, const vq_step_metrics *m, bool brief, cha
 static void draw(program *p, const progress *g, const vq_step_metrics *m)
 {
     enum { BAR_MIN = 6, BAR_MAX = 24 };
-    char text[256], bar[BAR_MAX * 3 + 1] = "";
+    char line[256], bar[BAR_MAX * 3 + 1] = "";
     const int width = terminal_width();
-    figures(g, m, false, text, sizeof text);
-    if ((int)strlen(text) >= width) figures(g, m, true, text, sizeof text);
-    int room = width - (int)strlen(text) - 3;
+    figures(g, m, false, line, sizeof line);
+    if ((int)strlen(line) >= width) figures(g, m, true, line, sizeof line);
+    int room = width - (int)strlen(line) - 3;
     if (room > BAR_MAX) room = BAR_MAX;
     const int full = g->steps > 0 ? (int)(room * m->step / g->steps) : 0;
     for (int i = 0; i < room; i++)
         (void)strncat(bar, i < full ? "\u2588" : "\u2591", sizeof bar - strlen(bar) - 1);
     if (room >= BAR_MIN)
         fprintf(stderr, "\r%s%s%s %.*s\033[K", p->colour ? "\033[36m" : "", bar,
-                p->colour ? "\033[0m" : "", width - room - 2, text);
-    else fprintf(stderr, "\r%.*s\033[K", width - 1, text);
+                p->colour ? "\033[0m" : "", width - room - 2, line);
+    else fprintf(stderr, "\r%.*s\033[K", width - 1, line);
     p->bar_shown = true;
     (void)fflush(stderr);
 }
@@ -105,10 +116,10 @@ void progress_step(program *p, progress *g, const vq_step_metrics *m)
 
 void progress_line(program *p, const progress *g, const vq_step_metrics *m)
 {
-    char text[256];
+    char line[256];
     if (has_bar(p)) return;
-    figures(g, m, false, text, sizeof text);
-    say(p, "step %s", text);
+    figures(g, m, false, line, sizeof line);
+    say(p, "step %s", line);
 }
 
 void progress_valid(program *p, int64_t step, const score *valid, bool best)

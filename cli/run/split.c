@@ -73,6 +73,49 @@ done:
     return code;
 }
 
+int split_hold_all(program *p, int64_t n, split *out)
+{
+    void *list = NULL;
+    TRY(allocate(p, (size_t)n, sizeof *out->held, &list));
+    free(out->held);
+    out->held = list;
+    out->n_held = n;
+    for (int64_t i = 0; i < n; i++) out->held[i] = i;
+    return DONE;
+}
+
+int index_add(program *p, index_list *list, int64_t index)
+{
+    if (list->n == list->room) {
+        const int64_t room = list->room ? 2 * list->room : 64;
+        int64_t *items = realloc(list->items, (size_t)room * sizeof *items);
+        if (!items) return fail(p, MACHINE_FAILED, "no memory for a list of %zu", (size_t)room);
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->n++] = index;
+    return DONE;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+void split_drop(int64_t *list, int64_t *n, index_list *dropped)
+{
+    int64_t kept = 0, at = 0;
+    if (dropped->n > 0)
+        qsort(dropped->items, (size_t)dropped->n, sizeof *dropped->items, ascending);
+    for (int64_t i = 0; i < *n; i++) {
+        while (at < dropped->n && dropped->items[at] < list[i]) at++;
+        if (at < dropped->n && dropped->items[at] == list[i]) continue;
+        list[kept++] = list[i];
+    }
+    *n = kept;
+}
+
 void split_clear(split *s)
 {
     free(s->train);

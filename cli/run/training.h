@@ -21,13 +21,14 @@ typedef struct training {
     vq_dataset *data;        /* augmented where the settings ask for it */
     vq_dataset *plain;       /* the same images without; may be `data` itself */
     vq_dataset *other_valid; /* --valid; NULL: held out of `plain` */
-    split parts;
+    split parts;             /* held: of `plain`, or all of `other_valid`; without `skips` */
+    skip_list skips;
     vq_train_data about;
     vq_trainer *trainer;
 
     int64_t best_step; /* 0: none yet */
     double best_nmse;
-    double seconds_before; /* spent by the processes before this one */
+    double data_wait; /* share of the time of stepping that went to waiting for images */
 } training;
 
 /** Opens the data, splits it, makes or resumes the trainer. @param dry  skips reading pixels */
@@ -38,13 +39,13 @@ int training_save_state(program *p, training *t);
 int training_run(program *p, training *t);
 void training_clear(program *p, training *t);
 
-/** Images to validate on, and which of them (NULL: all). */
+/** Images to validate on, and which of them. */
 const vq_dataset *training_valid(const training *t, const int64_t **indices, int64_t *n);
 
 /** The data of a run as its config.json names it: what a report shows. On success the caller
- *  closes *data and clears *parts; the held-out images are all of --valid (parts empty), or
- *  parts->held of the training data. */
-int run_valid_open(program *p, const run_source *source, const settings *s, vq_dataset **data,
-                   split *parts);
+ *  closes *data and clears *parts; parts->held are the held-out images of *data that the run could
+ *  read. */
+int run_valid_open(program *p, const run_folder *folder, const run_source *source,
+                   const settings *s, vq_dataset **data, split *parts);
 
 #endif

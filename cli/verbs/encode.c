@@ -114,7 +114,7 @@ static int encode_all(program *p, encoder *e, const char *source, const vq_datas
     vq_dataset_size(data, size);
     TRY_TO(reserve(p, e, total));
     for (int64_t i = 0; i < total; i++) add_row(e, source, data, i, size);
-    TRY_TO(walk_begin(p, data, NULL, total, e->batch, &w));
+    TRY_TO(walk_begin(p, data, NULL, total, e->batch, source, NULL, &w));
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;

@@ -5,13 +5,15 @@
 #include "picture.h"
 #include "verbs.h"
 #include "walk.h"
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct eval_options {
     common_options common;
     const char *grid, *backend;
     int64_t batch, columns, count, scale;
-    bool force;
+    bool force, strict;
 } eval_options;
 
 #define EVAL(...) OPTION(eval_options, __VA_ARGS__)
@@ -22,6 +24,7 @@ static const option options[] = {
     EVAL(scale, 0, "N", "2", "times that its images are enlarged", .low = 1, .high = 16),
     EVAL(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     EVAL(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    EVAL(strict, 0, NULL, "", STRICT_HELP),
     EVAL(force, 'f', NULL, "", "overwrite the picture"),
 };
 
@@ -39,42 +42,52 @@ static json_t *level_rows(const score *s)
     return rows;
 }
 
-static int print_score(program *p, const score *s, double seconds)
+static int print_score(program *p, const score *s, const skip_list *skips, double seconds)
 {
-    return facts_print(p, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
-                                    (json_int_t)s->images, "mse", fact_number(s->mse), "nmse",
-                                    fact_number(s->nmse), "psnr", fact_number(s->psnr),
-                                    "commitment", fact_number(s->commitment), "seconds",
-                                    fact_number(seconds), "levels", level_rows(s)));
+    return facts_print(p, json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
+                                    (json_int_t)s->images, "skipped", (json_int_t)skips->n, "mse",
+                                    fact_number(s->mse), "nmse", fact_number(s->nmse), "psnr",
+                                    fact_number(s->psnr), "commitment", fact_number(s->commitment),
+                                    "seconds", fact_number(seconds), "levels", level_rows(s)));
 }
 
 /* Runs the first images once more, one session of their own, and draws them. */
 static int draw_grid(program *p, const eval_options *o, const vq_model *model,
                      const vq_dataset *data)
 {
-    int64_t size[3], n = vq_dataset_count(data);
-    uint8_t *back = NULL;
-    const uint8_t *pixels = NULL;
+    int64_t size[3], most = vq_dataset_count(data), n = 0, count = 1;
     void *memory = NULL;
     vq_session *session = NULL;
     vq_evaluation sums = {0};
     vq_image picture = {0};
+    skip_list skips = {0}; /* they were told of when all images were evaluated */
+    const bool quiet = p->quiet;
     walk w = {0};
     int code;
-    if (n > o->count) n = o->count;
+    if (most > o->count) most = o->count;
     vq_dataset_size(data, size);
-    TRY_TO(allocate(p, (size_t)n, (size_t)(size[0] * size[1] * size[2]), &memory));
-    back = memory;
+    const size_t bytes = (size_t)(size[0] * size[1] * size[2]);
+    TRY_TO(allocate(p, 2 * (size_t)most, bytes, &memory));
+    uint8_t *originals = memory, *back = originals + (size_t)most * bytes;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
-    TRY_TO(session_for(p, model, data, n, o->backend, &session));
-    TRY_TO(walk_begin(p, data, NULL, n, n, &w));
-    TRY_TO(walk_next(p, &w, &pixels, &n));
-    TRY_TO(lib(p, vq_session_evaluate(session, n, pixels, &sums, back, NULL)));
-    TRY_TO(picture_pairs(p, n, pixels, back, size, o->columns, o->scale, &picture));
+    TRY_TO(session_for(p, model, data, most, o->backend, &session));
+    TRY_TO(walk_begin(p, data, NULL, vq_dataset_count(data), most, "", &skips, &w));
+    p->quiet = true;
+    for (const uint8_t *pixels = NULL; n < most && count > 0; n += count) {
+        TRY_TO(walk_next(p, &w, &pixels, &count));
+        if (count > most - n) count = most - n;
+        if (count == 0) break;
+        memcpy(originals + (size_t)n * bytes, pixels, (size_t)count * bytes);
+        TRY_TO(lib(p, vq_session_evaluate(session, count, pixels, &sums, back + (size_t)n * bytes,
+                                          NULL)));
+    }
+    TRY_TO(picture_pairs(p, n, originals, back, size, o->columns, o->scale, &picture));
     TRY_TO(picture_save(p, o->grid, &picture));
 done:
+    p->quiet = quiet;
     free(picture.pixels);
     walk_end(p, &w);
+    skips_clear(&skips);
     vq_session_destroy(session);
     vq_evaluation_clear(p->ctx, &sums);
     free(memory);
@@ -86,6 +99,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const eval_options *o = parsed;
     vq_model *model = NULL;
     vq_dataset *data = NULL;
+    skip_list skips = {.strict = o->strict};
     score s;
     int code;
     (void)n;
@@ -94,11 +108,22 @@ static int run(program *p, const void *parsed, int n, char **operands)
     (void)tell_scaling(p, model, operands[1]);
     TRY_TO(open_for_model(p, model, operands[1], &data));
     const double began = seconds_now();
-    TRY_TO(evaluate(p, model, data, NULL, vq_dataset_count(data), o->batch, o->backend, &s, NULL));
+    const evaluated what = {.data = data,
+                            .n = vq_dataset_count(data),
+                            .batch = o->batch,
+                            .backend = o->backend,
+                            .source = operands[1],
+                            .skips = &skips};
+    TRY_TO(evaluate(p, model, &what, &s, NULL));
+    skips_tell(p, &skips, NULL);
+    if (s.images == 0)
+        TRY_TO(fail(p, BAD_INPUT, "none of the %" PRId64 " images of %s can be read", what.n,
+                    operands[1]));
     const double seconds = seconds_now() - began;
     if (o->grid) TRY_TO(draw_grid(p, o, model, data));
-    TRY_TO(print_score(p, &s, seconds));
+    TRY_TO(print_score(p, &s, &skips, seconds));
 done:
+    skips_clear(&skips);
     if (data) vq_dataset_close(p->ctx, data);
     vq_model_destroy(p->ctx, model);
     return code;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/train.c -- vqvae train: a model out of images. */
 #include "facts.h"
+#include "interrupt.h"
+#include "machine.h"
 #include "run/training.h"
 #include "verbs.h"
 #include <inttypes.h>
@@ -12,7 +14,7 @@ typedef struct train_options {
     const char *out, *preset, *config, *valid, *init, *precision, *backend;
     option_list set;
     int64_t steps, epochs, batch, seed, valid_every, save_every;
-    bool resume, force, dry_run;
+    bool resume, force, dry_run, strict;
 } train_options;
 
 #define STEPS_MAX INT64_C(1000000000000)
@@ -36,6 +38,7 @@ static const option options[] = {
     TRAIN(precision, 0, "NAME", "f32", "of the arithmetic", .choices = "f32"),
     TRAIN(backend, 0, "NAME", "", "whose operations run", .choices = "auto|portable|onednn"),
     TRAIN(dry_run, 0, NULL, "", "say what would be trained, and stop"),
+    TRAIN(strict, 0, NULL, "", STRICT_HELP),
     TRAIN(force, 'f', NULL, "", "start over where the folder holds a run already"),
 };
 
@@ -174,11 +177,13 @@ static int plan_facts(program *p, const training *t)
 static int result_facts(program *p, const training *t)
 {
     const bool any = t->best_step > 0;
-    json_t *facts = json_pack("{s:s, s:I, s:o, s:o, s:s}", "run", t->folder.root, "steps",
-                              (json_int_t)vq_trainer_position(t->trainer), "best_step",
+    json_t *facts = json_pack("{s:s, s:I, s:o, s:o, s:s, s:I, s:o, s:o}", "run", t->folder.root,
+                              "steps", (json_int_t)vq_trainer_position(t->trainer), "best_step",
                               any ? json_integer(t->best_step) : json_null(), "best_valid_nmse",
                               any ? fact_number(t->best_nmse) : json_null(), "model",
-                              any ? t->folder.best : t->folder.model);
+                              any ? t->folder.best : t->folder.model, "skipped",
+                              (json_int_t)t->skips.n, "data_wait", fact_number(t->data_wait),
+                              "peak_rss_mb", fact_number(machine_memory_mb()));
     return facts_print(p, facts);
 }
 
@@ -195,6 +200,7 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     TRY(goes_on ? go_on(p, o, t) : begin(p, o, n, t));
     TRY(name_sources(p, o, n, operands, t));
     lengths(o, t);
+    t->skips.strict = o->strict;
     TRY(program_context(p, (int)t->source.threads));
     TRY(training_prepare(p, t, o->dry_run));
     if (o->dry_run) return DONE;
@@ -203,6 +209,7 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     /* The state is the truth, so a new length is written there first: no kill loses it. */
     if (t->new_length) TRY(training_save_state(p, t));
     TRY(run_config_write(p, &t->folder, &t->settings, &t->source));
+    TRY(run_skipped_write(p, &t->folder, &t->skips));
     return announce(p, t, goes_on);
 }
 
@@ -217,6 +224,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     TRY(allocate(p, 1, sizeof *t, &memory));
     t = memory;
     t->lock = -1;
+    interrupt_listen();
     TRY_TO(prepare(p, o, n, operands, t));
     if (o->dry_run) {
         TRY_TO(plan_facts(p, t));
@@ -241,6 +249,7 @@ const verb verb_train = {
         "Learns an encoder, a codebook and a decoder from the images of DATA and leaves them in\n"
         "the folder RUN: model.safetensors (last), best.safetensors (least error on held-out\n"
         "images), state.safetensors (what --resume needs), metrics.jsonl and config.json.\n"
+        "Images that cannot be read are left out with a warning; skipped.jsonl lists them.\n"
         "Ctrl-C saves and stops. Settings come from defaults, then --preset, --config, --set and\n"
         "options, later ones winning; `vqvae presets --settings` explains each.",
     .examples = "vqvae train /usr/share/datasets/fashion-mnist:train -o run --preset tiny\n"

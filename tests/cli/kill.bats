@@ -16,7 +16,7 @@ first=("$data" --preset tiny --steps $steps --threads 2 --set train.save_every=5
 
 # Metrics without what the clock says.
 untimed() {
-    sed -E 's/"(seconds|images_per_second)":[0-9.e+-]+,?//g' "$1/metrics.jsonl"
+    sed -E 's/"(seconds|images_per_second|data_wait)":[0-9.e+-]+,?//g' "$1/metrics.jsonl"
 }
 
 # Starts or resumes in the background and waits for at least one save since the last stop.

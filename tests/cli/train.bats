@@ -18,7 +18,7 @@ field() {
 
 # Metrics without what the clock says.
 untimed() {
-    sed -E 's/"(seconds|images_per_second)":[0-9.e+-]+,?//g' "$1/metrics.jsonl"
+    sed -E 's/"(seconds|images_per_second|data_wait)":[0-9.e+-]+,?//g' "$1/metrics.jsonl"
 }
 
 # Equal in everything that does not tell the time or the way.
@@ -32,7 +32,7 @@ assert_same_run() {
     for name in model best state; do [ -s run/$name.safetensors ]; done
     [ "$(wc -l < run/metrics.jsonl)" -eq 6 ]
     for key in step epoch images seconds loss mse nmse commitment perplexity codes_used lr \
-        images_per_second; do
+        images_per_second data_wait; do
         [ "$(grep -c "\"$key\":" run/metrics.jsonl)" -eq 6 ]
     done
     for key in valid_loss valid_mse valid_nmse valid_commitment valid_perplexity valid_codes_used; do

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/skips.c -- images that are left out since they cannot be read. */
+#include "skips.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { WARNED = 5 }; /* more would hide whatever else is said */
+
+static void add_row(skip_list *list, const char *source, const char *name, int64_t index,
+                    const char *sentence)
+{
+    json_t *row = json_pack("{s:s, s:I, s:s, s:s}", "source", source, "index", (json_int_t)index,
+                            "path", name, "why", sentence);
+    char *line = row ? json_dumps(row, 0) : NULL;
+    json_decref(row);
+    if (line) text_add(&list->rows, "%s\n", line);
+    else list->rows.failed = true;
+    free(line);
+}
+
+/* Whether the image is in the list already; it is from now on. */
+static int note(program *p, skip_list *list, const char *source, int64_t index, bool *known)
+{
+    text key = {0};
+    text_add(&key, "%" PRId64 " %s", index, source);
+    TRY(text_check(p, &key));
+    if (!list->known) list->known = json_object();
+    *known = json_object_get(list->known, key.data) != NULL;
+    const bool good = json_object_set_new(list->known, key.data, json_true()) == 0;
+    free(key.data);
+    return good ? DONE : fail(p, MACHINE_FAILED, "no memory for the list of images left out");
+}
+
+int skip_image(program *p, skip_list *list, const char *source, const vq_dataset *data,
+               int64_t index, vq_status status, const char *sentence)
+{
+    bool known;
+    p->status = status;
+    if (list->strict || status == VQ_E_SHAPE) return fail(p, BAD_INPUT, "%s", sentence);
+    TRY(note(p, list, source, index, &known));
+    if (known) return DONE;
+    if (list->n < WARNED) warn(p, "left out: %s", sentence);
+    list->n++;
+    add_row(list, source, vq_dataset_name(data, index), index, sentence);
+    return text_check(p, &list->rows);
+}
+
+void skips_tell(program *p, const skip_list *list, const char *where)
+{
+    if (list->n == 0) return;
+    warn(p, "%" PRId64 " %s could not be read and %s left out%s%s%s", list->n,
+         list->n == 1 ? "image" : "images", list->n == 1 ? "was" : "were", where ? "; " : "",
+         where ? where : "", where ? " names them" : "");
+}
+
+void skips_clear(skip_list *list)
+{
+    free(list->rows.data);
+    json_decref(list->known);
+    *list = (skip_list){.strict = list->strict};
+}

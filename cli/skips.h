@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/skips.h -- images that are left out since they cannot be read. */
+#ifndef CLI_SKIPS_H
+#define CLI_SKIPS_H
+
+#include "text.h"
+#include <jansson.h>
+#include <vqvae/data.h>
+
+/** Zero-initialise; skips_clear() it. */
+typedef struct skip_list {
+    bool strict; /* the first such image is a failure */
+    int64_t n;
+    text rows;     /* a JSON object a line: source, index, path, why */
+    json_t *known; /* the images in it, which epoch after epoch may meet again */
+} skip_list;
+
+/** Leaves out one image of the dataset that `source` names, with a warning for each of the first
+ *  few; BAD_INPUT, with the sentence, where the list is strict or the image only has another size
+ *  than is taken. */
+int skip_image(program *p, skip_list *list, const char *source, const vq_dataset *data,
+               int64_t index, vq_status status, const char *sentence);
+/** One line about all of them, unless there were none. @param where  names the list, or NULL */
+void skips_tell(program *p, const skip_list *list, const char *where);
+void skips_clear(skip_list *list);
+
+/** "--strict" of every verb that reads images. */
+#define STRICT_HELP "fail at the first image that cannot be read, instead of leaving it out"
+
+#endif
