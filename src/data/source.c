@@ -19,7 +19,7 @@ static vq_status peek(vq_context *ctx, const char *path, unsigned char *header, 
     unsigned char packed[PEEK];
     size_t got = 0;
     long long n = 1;
-    const int fd = files->open(files->user, path, O_RDONLY | O_CLOEXEC, 0);
+    const int fd = vq_file_descriptor(ctx, path, O_RDONLY);
     if (fd < 0) return vq_file_failed(ctx, path, "be opened");
     while (got < sizeof packed && n > 0) {
         n = files->read(files->user, fd, packed + got, sizeof packed - got);

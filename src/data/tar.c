@@ -164,7 +164,7 @@ vq_status vq_tar_open(vq_context *ctx, const char *part, vq_source *source)
 {
     mapping map = {0};
     source->read = read_entry;
-    source->fd = ctx->files.open(ctx->files.user, source->path, O_RDONLY | O_CLOEXEC, 0);
+    source->fd = vq_file_descriptor(ctx, source->path, O_RDONLY);
     if (source->fd < 0) return vq_file_failed(ctx, source->path, "be opened");
     VQ_TRY(map_file(ctx, source, &map));
     const vq_status status = index_map(ctx, &map, source);

@@ -33,9 +33,11 @@ void fuzz_split(const uint8_t *bytes, size_t size, fuzz_piece *pieces, size_t n)
 /** A copy that ends in a zero, in the context's memory: vq_release(). NULL without memory. */
 char *fuzz_text(vq_context *ctx, fuzz_piece piece);
 
-/** Makes allocation number `n` from now on fail once; 0: none. Returns how many there were since
+/** Makes operation number `n` from now on fail once, with this errno; 0: none. An operation is an
+ *  allocation of the context, or a file that it opens or reads. Returns how many there were since
  *  the last call. */
-long fuzz_fail_allocation(vq_context *ctx, long n);
+typedef enum fuzz_fault { FUZZ_MEMORY, FUZZ_FILES, FUZZ_FAULTS } fuzz_fault;
+long fuzz_fail(fuzz_fault kind, long n, int code);
 
 /** One run of the target with all checks, as libFuzzer does it. */
 vq_status fuzz_run(const uint8_t *bytes, size_t size);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* memmem */
 #include "base/platform.h"
 #include "fuzz/fuzz.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,57 +13,92 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-typedef struct counted {
-    vq_allocator platform;
-    long calls, fail_at, live;
-} counted;
-
 _Noreturn void fuzz_broken(const char *condition, const char *file, int line)
 {
     fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, condition);
     abort();
 }
 
+/* ---- memory and files that are counted, and fail on demand -------------------- */
+
+static struct {
+    long calls, fail_at;
+    int code;
+} operations[FUZZ_FAULTS];
+
+static vq_allocator memory;
+static vq_file_hooks files;
+static long live; /* blocks not released yet */
+
+static bool fails(fuzz_fault kind)
+{
+    if (++operations[kind].calls != operations[kind].fail_at) return false;
+    errno = operations[kind].code;
+    return true;
+}
+
+long fuzz_fail(fuzz_fault kind, long n, int code)
+{
+    const long calls = operations[kind].calls;
+    operations[kind].calls = 0;
+    operations[kind].fail_at = n;
+    operations[kind].code = code;
+    return calls;
+}
+
 static void *take(void *user, size_t size)
 {
-    counted *memory = user;
-    if (++memory->calls == memory->fail_at || size > FUZZ_BLOCK_MAX) return NULL;
-    void *block = memory->platform.alloc(memory->platform.user, size);
-    if (block) memory->live++;
+    (void)user;
+    if (fails(FUZZ_MEMORY) || size > FUZZ_BLOCK_MAX) return NULL;
+    void *block = memory.alloc(memory.user, size);
+    if (block) live++;
     return block;
 }
 
 static void give(void *user, void *block)
 {
-    counted *memory = user;
-    memory->live--;
-    memory->platform.release(memory->platform.user, block);
+    (void)user;
+    live--;
+    memory.release(memory.user, block);
+}
+
+static int open_file(void *user, const char *path, int flags, int mode)
+{
+    (void)user;
+    return fails(FUZZ_FILES) ? -1 : files.open(files.user, path, flags, mode);
+}
+
+static long long read_file(void *user, int fd, void *to, size_t size)
+{
+    (void)user;
+    return fails(FUZZ_FILES) ? -1 : files.read(files.user, fd, to, size);
+}
+
+static long long read_file_at(void *user, int fd, void *to, size_t size, long long offset)
+{
+    (void)user;
+    return fails(FUZZ_FILES) ? -1 : files.read_at(files.user, fd, to, size, offset);
 }
 
 /* A context for all inputs: making one asks the processor what it is, which is slow. */
-static counted memory;
-static vq_context *context;
-
 vq_context *fuzz_context(void)
 {
+    static vq_context *context;
     if (context) return context;
     vq_context_config config;
     vq_context_config_default(&config);
-    memory.platform = vq_platform_allocator();
-    config.allocator = (vq_allocator){take, give, &memory};
+    memory = vq_platform_allocator();
+    vq_platform_files(&files);
+    config.allocator = (vq_allocator){take, give, NULL};
+    config.files.open = open_file;
+    config.files.read = read_file;
+    config.files.read_at = read_file_at;
     config.threads = 1;
     FUZZ_CHECK(vq_context_create(&config, &context) == VQ_OK);
     return context;
 }
 
-long fuzz_fail_allocation(vq_context *ctx, long n)
-{
-    FUZZ_CHECK(ctx == context);
-    const long calls = memory.calls;
-    memory.calls = 0;
-    memory.fail_at = n;
-    return calls;
-}
+/* ---- one input ------------------------------------------------------------------ */
 
 /* A refusal says something, in one line that a terminal may show. */
 static void check_sentence(const char *sentence)
@@ -74,12 +110,12 @@ static void check_sentence(const char *sentence)
 vq_status fuzz_run(const uint8_t *bytes, size_t size)
 {
     vq_context *ctx = fuzz_context();
-    const long before = memory.live;
+    const long before = live;
     ctx->error[0] = '\0';
     const vq_status status = fuzz_target(ctx, bytes, size);
     FUZZ_CHECK(status != VQ_E_INTERNAL);
     if (status != VQ_OK) check_sentence(ctx->error);
-    FUZZ_CHECK(memory.live == before);
+    FUZZ_CHECK(live == before);
     return status;
 }
 

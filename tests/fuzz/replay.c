@@ -2,10 +2,12 @@
  * fuzz/replay.c -- meets the inputs of a corpus without a fuzzer: replay FOLDER
  *
  * ok-* must be accepted, bad-* refused; what a fuzzer found goes by other names and may be either.
- * Each is then met again with its first allocation failing, its second, and so on. What comes of an
- * input is one line of TAP, so that each counts as a test. */
+ * Each is then met again with its first allocation failing, its second, and so on; so for opening
+ * and reading files, which are also interrupted. What comes of an input is one line of TAP, so that
+ * each counts as a test. */
 #include "fuzz/fuzz.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,19 +46,18 @@ static bool check_verdict(const char *path, const char *name, vq_status status)
     return true;
 }
 
-/* Memory that fails changes no verdict but to "no memory"; where it was for comfort, to none. */
-static bool fail_allocations(const char *path, const uint8_t *bytes, size_t size, vq_status verdict)
+/* What fails changes no verdict but to `instead`; where it was for comfort only, to none. */
+static bool fail_each(const char *path, const uint8_t *bytes, size_t size, vq_status verdict,
+                      fuzz_fault kind, int code, vq_status instead)
 {
-    vq_context *ctx = fuzz_context();
-    (void)fuzz_fail_allocation(ctx, 0);
+    (void)fuzz_fail(kind, 0, 0);
     (void)fuzz_run(bytes, size);
-    const long calls = fuzz_fail_allocation(ctx, 0);
+    const long calls = fuzz_fail(kind, 0, 0);
     for (long n = 1; n <= calls && n <= FAILURES_MAX; n++) {
-        (void)fuzz_fail_allocation(ctx, n);
+        (void)fuzz_fail(kind, n, code);
         const vq_status status = fuzz_run(bytes, size);
-        (void)fuzz_fail_allocation(ctx, 0);
-        if (status != VQ_E_NOMEM && status != verdict)
-            return wrong(path, "another verdict without memory");
+        (void)fuzz_fail(kind, 0, 0);
+        if (status != instead && status != verdict) return wrong(path, strerror(code));
     }
     return true;
 }
@@ -66,8 +67,10 @@ static bool replay(const char *path, const char *name)
     size_t size = 0;
     uint8_t *bytes = read_input(path, &size);
     const vq_status status = fuzz_run(bytes, size);
-    const bool good =
-        check_verdict(path, name, status) && fail_allocations(path, bytes, size, status);
+    const bool good = check_verdict(path, name, status) &&
+                      fail_each(path, bytes, size, status, FUZZ_MEMORY, ENOMEM, VQ_E_NOMEM) &&
+                      fail_each(path, bytes, size, status, FUZZ_FILES, EIO, VQ_E_IO) &&
+                      fail_each(path, bytes, size, status, FUZZ_FILES, EINTR, status);
     free(bytes);
     return good;
 }
