@@ -96,6 +96,34 @@ VQ_API VQ_MUST_USE vq_status vq_npy_load(vq_context *ctx, const char *path, vq_a
 VQ_API VQ_MUST_USE vq_status vq_npy_save(vq_context *ctx, const char *path, const vq_array *array);
 VQ_API void vq_array_clear(vq_context *ctx, vq_array *array);
 
+/** Arrays that grow by rows while they are written: for more than memory holds. */
+typedef struct vq_array_writer vq_array_writer;
+
+/**
+ * Begins a .npy of one array or a .safetensors of several, as the path ends. Nothing is seen at
+ * the path before vq_array_writer_commit(), which replaces it whole.
+ * @param out  ended by vq_array_writer_destroy(), which gives up what was not committed; NULL on
+ *             failure
+ * @return VQ_OK; VQ_E_ARG (another ending); VQ_E_IO; VQ_E_NOMEM
+ */
+VQ_API VQ_MUST_USE vq_status vq_array_writer_create(vq_context *ctx, const char *path,
+                                                    vq_array_writer **out);
+/**
+ * Adds rows, shape.dim[0] of them, to the array of that name, which the first ones make.
+ * @return VQ_OK; VQ_E_ARG (a second array in a .npy); VQ_E_SHAPE (another type or other extents
+ *         than the array's first rows); VQ_E_UNSUPPORTED; VQ_E_IO; VQ_E_NOMEM
+ */
+VQ_API VQ_MUST_USE vq_status vq_array_writer_add(vq_array_writer *writer, const vq_array *rows);
+/** Gives an array another name. @return VQ_OK; VQ_E_ARG (no such array, or the name is taken);
+ *  VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_array_writer_rename(vq_array_writer *writer, const char *from,
+                                                    const char *to);
+/** Puts the file in its place, with n_keys texts beside the arrays (.safetensors only): the same
+ *  bytes as if all rows had been saved at once. @return VQ_OK; VQ_E_ARG; VQ_E_IO; VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_array_writer_commit(vq_array_writer *writer, char *const *keys,
+                                                    char *const *values, size_t n_keys);
+VQ_API void vq_array_writer_destroy(vq_array_writer *writer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,8 @@ typedef struct vq_replacement {
 
 VQ_MUST_USE vq_status vq_replace_begin(vq_context *ctx, const char *path, vq_replacement *r);
 VQ_MUST_USE vq_status vq_replace_write(vq_replacement *r, const void *from, size_t size);
+/** Overwrites the first bytes of what was written. */
+VQ_MUST_USE vq_status vq_replace_patch(vq_replacement *r, const void *from, size_t size);
 /** Syncs, renames over the path and syncs the folder. */
 VQ_MUST_USE vq_status vq_replace_commit(vq_replacement *r);
 /** Gives up: removes the temporary file. Harmless after a commit. */

@@ -57,13 +57,13 @@ done:
     return status;
 }
 
-vq_status vq_replace_write(vq_replacement *r, const void *from, size_t size)
+static vq_status write_all(const vq_replacement *r, int fd, const void *from, size_t size)
 {
     vq_context *ctx = r->ctx;
     const unsigned char *next = from;
     while (size > 0) {
         const size_t piece = size < PIECE ? size : PIECE;
-        const long long put = ctx->files.write(ctx->files.user, r->fd, next, piece);
+        const long long put = ctx->files.write(ctx->files.user, fd, next, piece);
         if (put < 0 && errno == EINTR) continue;
         if (put == 0) errno = ENOSPC; /* nothing taken and no reason given */
         if (put <= 0) return vq_file_failed(ctx, r->path, "be written");
@@ -71,6 +71,23 @@ vq_status vq_replace_write(vq_replacement *r, const void *from, size_t size)
         size -= (size_t)put;
     }
     return VQ_OK;
+}
+
+vq_status vq_replace_write(vq_replacement *r, const void *from, size_t size)
+{
+    return write_all(r, r->fd, from, size);
+}
+
+/* A second descriptor stands at the beginning, where the first one was. */
+vq_status vq_replace_patch(vq_replacement *r, const void *from, size_t size)
+{
+    vq_context *ctx = r->ctx;
+    const int fd = vq_file_descriptor(ctx, r->temporary, O_WRONLY);
+    if (fd < 0) return vq_file_failed(ctx, r->path, "be opened again");
+    const vq_status status = write_all(r, fd, from, size);
+    const int closed = ctx->files.close(ctx->files.user, fd);
+    if (status != VQ_OK || closed == 0 || errno == EINTR) return status;
+    return vq_file_failed(ctx, r->path, "be closed");
 }
 
 static int sync_file(vq_context *ctx, int fd)

@@ -25,4 +25,13 @@ typedef struct vq_npy_header {
 VQ_MUST_USE vq_status vq_npy_header_read(vq_context *ctx, const void *bytes, size_t size,
                                          vq_npy_header *out);
 
+/** Room that the header of an array takes at most where this library writes it. */
+enum { VQ_NPY_OWN_HEADER_MAX = 512 };
+
+/** Whether .npy has numbers of the type. */
+bool vq_npy_holds(vq_dtype dtype);
+/** Writes the header of an array (its data do not matter) and returns how many bytes it takes: the
+ *  same for any first extent. */
+size_t vq_npy_header_write(const vq_array *array, char header[VQ_NPY_OWN_HEADER_MAX]);
+
 #endif

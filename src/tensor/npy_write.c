@@ -2,6 +2,7 @@
  * tensor/npy_write.c -- arrays as .npy files, byte for byte as numpy.save writes them. */
 #include "base/context.h"
 #include "base/file.h"
+#include "tensor/npy.h"
 #include "tensor/shape.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +10,6 @@
 
 enum {
     PREFIX = 10, /* magic, version, length */
-    HEADER_SIZE = 512,
     SHAPE_SIZE = 128,
     DATA_ALIGNMENT = 64,
     FIRST_EXTENT_DIGITS = 21 /* room that numpy leaves to lengthen the first extent in place */
@@ -21,6 +21,11 @@ static const char *const descr[VQ_DTYPE_COUNT] = {
     [VQ_I16] = "<i2", [VQ_I32] = "<i4", [VQ_I64] = "<i8", [VQ_U8] = "|u1",
     [VQ_U16] = "<u2", [VQ_U32] = "<u4", [VQ_U64] = "<u8", [VQ_BOOL] = "|b1",
 };
+
+bool vq_npy_holds(vq_dtype dtype)
+{
+    return descr[dtype] != NULL;
+}
 
 /* "()", "(3,)", "(2, 3)"; returns the digits of the first extent. */
 static int write_shape(const vq_shape *shape, char *to)
@@ -37,14 +42,13 @@ static int write_shape(const vq_shape *shape, char *to)
     return digits;
 }
 
-/* Fills `header` (HEADER_SIZE bytes) and returns how many it takes: spaces and a newline bring
- * the data to a multiple of 64. */
-static size_t write_header(const vq_array *array, char *header)
+/* Spaces and a newline bring the data to a multiple of 64. */
+size_t vq_npy_header_write(const vq_array *array, char header[VQ_NPY_OWN_HEADER_MAX])
 {
     char shape[SHAPE_SIZE];
     const int digits = write_shape(&array->shape, shape);
     const int room = array->shape.rank > 0 ? FIRST_EXTENT_DIGITS - digits : 0;
-    const int length = snprintf(header + PREFIX, HEADER_SIZE - PREFIX,
+    const int length = snprintf(header + PREFIX, VQ_NPY_OWN_HEADER_MAX - PREFIX,
                                 "{'descr': '%s', 'fortran_order': False, 'shape': %s, }%*s",
                                 descr[array->dtype], shape, room, "");
     const size_t end = PREFIX + (size_t)length + 1;
@@ -61,13 +65,13 @@ vq_status vq_npy_save(vq_context *ctx, const char *path, const vq_array *array)
 {
     size_t bytes;
     vq_replacement file;
-    char header[HEADER_SIZE];
+    char header[VQ_NPY_OWN_HEADER_MAX];
     VQ_CHECK(ctx, vq_shape_bytes(&array->shape, array->dtype, &bytes), VQ_E_ARG,
              "%s: the array has an impossible type or shape", path);
-    VQ_CHECK(ctx, descr[array->dtype], VQ_E_UNSUPPORTED,
+    VQ_CHECK(ctx, vq_npy_holds(array->dtype), VQ_E_UNSUPPORTED,
              "%s: .npy has no %s numbers; save them as f32 or as .safetensors", path,
              vq_dtype_name(array->dtype));
-    const size_t header_size = write_header(array, header);
+    const size_t header_size = vq_npy_header_write(array, header);
     VQ_TRY(vq_replace_begin(ctx, path, &file));
     vq_status status = vq_replace_write(&file, header, header_size);
     if (status == VQ_OK) status = vq_replace_write(&file, array->data, bytes);

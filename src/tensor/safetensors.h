@@ -6,6 +6,8 @@
 #define VQ_TENSOR_SAFETENSORS_H
 
 #include <stdbool.h>
+
+#include "base/file.h"
 #include <vqvae/tensor.h>
 
 enum { VQ_SAFETENSORS_PREFIX = 8, VQ_SAFETENSORS_HEADER_MAX = 100000000 };
@@ -19,5 +21,12 @@ int vq_safetensors_dtype_rank(vq_dtype dtype);
 bool vq_safetensors_dtype_named(const char *name, vq_dtype *dtype);
 /** Whether the format knows the name, though this library holds no such numbers. */
 bool vq_safetensors_dtype_foreign(const char *name);
+
+/** Writes the data of one array of the archive, as many bytes as its shape says. */
+typedef vq_status vq_safetensors_put(void *user, const vq_array *array, vq_replacement *to);
+/** vq_safetensors_save() with data that lie elsewhere than in the arrays. */
+VQ_MUST_USE vq_status vq_safetensors_write(vq_context *ctx, const char *path,
+                                           const vq_archive *archive, vq_safetensors_put *put,
+                                           void *user);
 
 #endif

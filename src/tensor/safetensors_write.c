@@ -143,25 +143,23 @@ static vq_status build_header(writer *w)
     return VQ_OK;
 }
 
-static vq_status write_file(const writer *w, vq_replacement *file)
+static vq_status write_file(const writer *w, vq_safetensors_put *put_data, void *user,
+                            vq_replacement *file)
 {
     VQ_TRY(vq_replace_write(file, w->header, w->header_size));
-    for (size_t i = 0; i < w->archive->n_arrays; i++) {
-        const vq_array *array = w->order[i];
-        const size_t bytes = vq_shape_count(&array->shape) * vq_dtype_size(array->dtype);
-        VQ_TRY(vq_replace_write(file, array->data, bytes));
-    }
+    for (size_t i = 0; i < w->archive->n_arrays; i++) VQ_TRY(put_data(user, w->order[i], file));
     return vq_replace_commit(file);
 }
 
-vq_status vq_safetensors_save(vq_context *ctx, const char *path, const vq_archive *archive)
+vq_status vq_safetensors_write(vq_context *ctx, const char *path, const vq_archive *archive,
+                               vq_safetensors_put *put_data, void *user)
 {
     vq_status status = VQ_OK;
     writer w = {.ctx = ctx, .archive = archive};
     vq_replacement file = {.fd = -1};
     VQ_TRY_TO(build_header(&w));
     VQ_TRY_TO(vq_replace_begin(ctx, path, &file));
-    VQ_TRY_TO(write_file(&w, &file));
+    VQ_TRY_TO(write_file(&w, put_data, user, &file));
 done:
     vq_replace_abandon(&file);
     vq_release(ctx, w.header);
@@ -169,4 +167,16 @@ done:
     vq_release(ctx, w.keys);
     json_decref(w.root);
     return status;
+}
+
+static vq_status put_own_data(void *user, const vq_array *array, vq_replacement *to)
+{
+    (void)user;
+    return vq_replace_write(to, array->data,
+                            vq_shape_count(&array->shape) * vq_dtype_size(array->dtype));
+}
+
+vq_status vq_safetensors_save(vq_context *ctx, const char *path, const vq_archive *archive)
+{
+    return vq_safetensors_write(ctx, path, archive, put_own_data, NULL);
 }
