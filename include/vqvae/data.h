@@ -84,6 +84,12 @@ VQ_API VQ_MUST_USE vq_status vq_dataset_open(vq_context *ctx, const char *path,
                                              const vq_data_config *config, vq_dataset **out);
 VQ_API void vq_dataset_close(vq_context *ctx, vq_dataset *dataset);
 
+/** The same images delivered at another size, without a cache.
+ *  @param dataset  must outlive the new one
+ *  @param out      closed by vq_dataset_close(); NULL on failure */
+VQ_API VQ_MUST_USE vq_status vq_dataset_resized(vq_context *ctx, const vq_dataset *dataset,
+                                                int64_t height, int64_t width, vq_dataset **out);
+
 VQ_API int64_t vq_dataset_count(const vq_dataset *dataset);
 /** Height, width, channels of what is delivered. */
 VQ_API void vq_dataset_size(const vq_dataset *dataset, int64_t size[3]);

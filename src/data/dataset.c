@@ -188,8 +188,31 @@ void vq_dataset_close(vq_context *ctx, vq_dataset *dataset)
 {
     if (!dataset) return;
     vq_cache_destroy(ctx, dataset->cache);
-    vq_source_close(ctx, &dataset->source);
+    if (!dataset->borrows) vq_source_close(ctx, &dataset->source);
     vq_release(ctx, dataset);
+}
+
+vq_status vq_dataset_resized(vq_context *ctx, const vq_dataset *dataset, int64_t height,
+                             int64_t width, vq_dataset **out)
+{
+    vq_status status = VQ_OK;
+    vq_dataset *other = NULL;
+    *out = NULL;
+    VQ_TRY_TO(VQ_NEW(ctx, 1, &other));
+    *other = *dataset;
+    other->borrows = true;
+    other->cache = NULL;
+    other->config.height = height;
+    other->config.width = width;
+    other->config.channels = dataset->size[2];
+    other->config.cache_mb = 0;
+    VQ_TRY_TO(check_config(ctx, &other->config));
+    VQ_TRY_TO(decide_size(ctx, other));
+    *out = other;
+    other = NULL;
+done:
+    vq_dataset_close(ctx, other);
+    return status;
 }
 
 vq_status vq_data_helper_context(vq_context *ctx, vq_context **out)

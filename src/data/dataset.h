@@ -8,6 +8,7 @@
 
 struct vq_dataset {
     vq_source source;
+    bool borrows; /* the source belongs to another dataset */
     vq_data_config config;
     int64_t size[3]; /* of what is delivered */
     size_t image_bytes;

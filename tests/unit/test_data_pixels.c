@@ -94,6 +94,33 @@ static void test_broken_image_is_named(void **state)
     vq_dataset_close(place->ctx, dataset);
 }
 
+/* A view at another size delivers what a dataset opened at that size does. */
+static void test_resized(void **state)
+{
+    data_place *place = *state;
+    uint8_t there[6 * 5], here[6 * 5];
+    vq_data_config config = standard();
+    vq_dataset *view = NULL;
+    place_image(place, "sizes/0.png", 0, 8, 9, 1);
+    place_image(place, "sizes/1.png", 1, 6, 5, 1);
+    vq_dataset *dataset = open_with(place, "sizes", config);
+    config.height = 6;
+    config.width = 5;
+    vq_dataset *other = open_with(place, "sizes", config);
+    assert_int_equal(vq_dataset_resized(place->ctx, dataset, 6, 0, &view), VQ_E_ARG);
+    assert_null(view);
+    assert_int_equal(vq_dataset_resized(place->ctx, dataset, 6, 5, &view), VQ_OK);
+    for (int64_t i = 0; i < 2; i++) {
+        assert_int_equal(vq_dataset_get(place->ctx, view, i, (vq_data_key){0}, here), VQ_OK);
+        assert_int_equal(vq_dataset_get(place->ctx, other, i, (vq_data_key){0}, there), VQ_OK);
+        assert_memory_equal(here, there, sizeof here);
+    }
+    vq_dataset_close(place->ctx, view);
+    vq_dataset_close(place->ctx, other);
+    assert_int_equal(vq_dataset_get(place->ctx, dataset, 1, (vq_data_key){0}, here), VQ_E_SHAPE);
+    vq_dataset_close(place->ctx, dataset);
+}
+
 /* ---- cache -------------------------------------------------------------------- */
 
 static void test_cache(void **state)
@@ -244,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_sizes_that_differ),
         cmocka_unit_test(test_config_refused),
         cmocka_unit_test(test_broken_image_is_named),
+        cmocka_unit_test(test_resized),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_cached_pixels_are_the_same),
         cmocka_unit_test(test_moments),
