@@ -123,7 +123,7 @@ int program_context(program *p, int threads)
     const vq_status status = vq_context_create(&config, &ctx);
     if (status == VQ_E_ARG)
         return fail(p, BAD_USAGE,
-                    "VQ_CPU is \"%s\"; it may be portable, avx2, avx512 or avx512bf16",
+                    "VQ_CPU is \"%s\"; it may be portable, avx2, avx512, avx512bf16 or neon",
                     config.cpu ? config.cpu : "");
     if (status != VQ_OK) return fail(p, MACHINE_FAILED, "%s", vq_status_name(status));
     vq_context_destroy(p->ctx);

@@ -1,18 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs those packages of packages.txt that are missing. Without root it prints the one line
-# to run and fails.
+# Installs those packages of packages.txt, or of the list that is named, that are missing. Without
+# root it prints the one line to run and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
+list=${1:-packages.txt}
+
 if ! command -v dpkg-query >/dev/null; then
-    echo 'packages: not a Debian system; packages.txt names what is needed' >&2
+    echo "packages: not a Debian system; $list names what is needed" >&2
     exit 0
 fi
 
 missing=
 # shellcheck disable=SC2013 # words are what is wanted
-for package in $(sed 's/#.*//' packages.txt); do
+for package in $(sed 's/#.*//' "$list"); do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"
 done

@@ -16,6 +16,9 @@ uint32_t vq_cpu_detect(void)
         cpu |= VQ_CPU_AVX512;
     if ((cpu & VQ_CPU_AVX512) && __builtin_cpu_supports("avx512bf16")) cpu |= VQ_CPU_AVX512_BF16;
 #endif
+#if defined(__aarch64__)
+    cpu |= VQ_CPU_NEON;
+#endif
     return cpu;
 }
 
@@ -27,6 +30,7 @@ static const struct {
     {"avx512bf16", VQ_CPU_AVX2 | VQ_CPU_AVX512 | VQ_CPU_AVX512_BF16},
     {"avx512", VQ_CPU_AVX2 | VQ_CPU_AVX512},
     {"avx2", VQ_CPU_AVX2},
+    {"neon", VQ_CPU_NEON},
     {"portable", 0},
 };
 

@@ -9,6 +9,7 @@ enum {
     VQ_CPU_AVX2 = 1u << 0,   /* AVX2 and FMA */
     VQ_CPU_AVX512 = 1u << 1, /* AVX-512 F, BW, DQ, VL */
     VQ_CPU_AVX512_BF16 = 1u << 2,
+    VQ_CPU_NEON = 1u << 3, /* what every 64-bit ARM has */
 };
 
 /** Bits of what this machine can run. */

@@ -4,15 +4,7 @@
 #define VQ_KERNELS_X86_H
 
 #include "kernels/kernels.h"
-
-/* Sums live in registers only where the loops over them are unrolled. Clang unrolls
- * loops of fixed length by itself and warns of gcc's pragma. */
-#if defined(__clang__)
-#define VQ_UNROLL(n)
-#else
-#define VQ_PRAGMA(text) _Pragma(#text)
-#define VQ_UNROLL(n) VQ_PRAGMA(GCC unroll n)
-#endif
+#include "kernels/unroll.h"
 
 /** vq_pack_fn for AVX2; 8 x 8 blocks are as fast as wider ones where AVX-512 is built of
  *  two halves, and no slower than the rest of packing elsewhere. */

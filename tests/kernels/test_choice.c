@@ -10,6 +10,9 @@ static void test_bounds(void **state)
     assert_string_equal(vq_kernels_for(VQ_CPU_AVX2)->name, "avx2");
     assert_string_equal(vq_kernels_for(VQ_CPU_AVX2 | VQ_CPU_AVX512)->name, "avx512");
 #endif
+#if defined(__aarch64__)
+    assert_string_equal(vq_kernels_for(vq_cpu_detect())->name, "neon");
+#endif
 }
 
 /* The names of tables are those that users give as bounds. */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/neon.c -- the kernels for 64-bit ARM, whose every processor has these instructions. */
+#include "kernels/kernels.h"
+
+#if defined(__aarch64__)
+#include "kernels/unroll.h"
+#include <arm_neon.h>
+
+/* 8 x 3 vectors keep 24 of the 32 registers busy as sums. */
+enum { ROWS = 8, COLS = 12, VECTORS = 3 };
+
+/* sum[row] += number `lane` of `line` times the vectors of `column`. The lane is part of the
+ * instruction and so must be a constant in every build, which an unrolled loop is not. */
+#define MULTIPLY(sum, row, count, line, lane, column)                                              \
+    do {                                                                                           \
+        VQ_UNROLL(3)                                                                               \
+        for (size_t v = 0; v < (count); v++)                                                       \
+            (sum)[row][v] = vfmaq_laneq_f32((sum)[row][v], (column)[v], line, lane);               \
+    } while (0)
+/* Eight rows by the numbers of two vectors. */
+#define MULTIPLY_EIGHT(sum, count, line0, line1, column)                                           \
+    do {                                                                                           \
+        MULTIPLY(sum, 0, count, line0, 0, column);                                                 \
+        MULTIPLY(sum, 1, count, line0, 1, column);                                                 \
+        MULTIPLY(sum, 2, count, line0, 2, column);                                                 \
+        MULTIPLY(sum, 3, count, line0, 3, column);                                                 \
+        MULTIPLY(sum, 4, count, line1, 0, column);                                                 \
+        MULTIPLY(sum, 5, count, line1, 1, column);                                                 \
+        MULTIPLY(sum, 6, count, line1, 2, column);                                                 \
+        MULTIPLY(sum, 7, count, line1, 3, column);                                                 \
+    } while (0)
+
+static void full_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, int start)
+{
+    float32x4_t sum[ROWS][VECTORS];
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < ROWS; i++) {
+        VQ_UNROLL(3)
+        for (size_t v = 0; v < VECTORS; v++)
+            sum[i][v] = start ? vld1q_f32(c + i * ldc + 4 * v) : vdupq_n_f32(0.0f);
+    }
+    for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
+        const float32x4_t column[VECTORS] = {vld1q_f32(b), vld1q_f32(b + 4), vld1q_f32(b + 8)};
+        const float32x4_t line0 = vld1q_f32(a), line1 = vld1q_f32(a + 4);
+        MULTIPLY_EIGHT(sum, VECTORS, line0, line1, column);
+    }
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < ROWS; i++) {
+        VQ_UNROLL(3)
+        for (size_t v = 0; v < VECTORS; v++) vst1q_f32(c + i * ldc + 4 * v, sum[i][v]);
+    }
+}
+
+/* Tiles at the edge go through a whole tile of their own. */
+static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m,
+                      size_t n, int start)
+{
+    float tile[ROWS * COLS] = {0.0f};
+    if (m == ROWS && n == COLS) {
+        full_tile(depth, a, b, c, ldc, start);
+        return;
+    }
+    if (start)
+        for (size_t i = 0; i < m; i++)
+            for (size_t j = 0; j < n; j++) tile[i * COLS + j] = c[i * ldc + j];
+    full_tile(depth, a, b, tile, COLS, start);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) c[i * ldc + j] = tile[i * COLS + j];
+}
+
+/* ---- packing -------------------------------------------------------------------- */
+
+/* Rows of a 4 x 4 block become columns: pairs, then halves. */
+static inline void transpose4(float32x4_t r[4])
+{
+    const float32x4_t t0 = vtrn1q_f32(r[0], r[1]), t1 = vtrn2q_f32(r[0], r[1]);
+    const float32x4_t t2 = vtrn1q_f32(r[2], r[3]), t3 = vtrn2q_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(t0), vget_low_f32(t2));
+    r[1] = vcombine_f32(vget_low_f32(t1), vget_low_f32(t3));
+    r[2] = vcombine_f32(vget_high_f32(t0), vget_high_f32(t2));
+    r[3] = vcombine_f32(vget_high_f32(t1), vget_high_f32(t3));
+}
+
+/* Lines one after another, in blocks of four numbers of four lines; returns how many numbers of
+ * every line it packed. */
+static size_t pack_across(const vq_panel *s, size_t width, float *to)
+{
+    size_t p = 0;
+    if (width % 4) return 0;
+    for (; p + 4 <= s->depth; p += 4) {
+        const float32x4_t shift = s->shift ? vld1q_f32(s->shift + p) : vdupq_n_f32(0.0f);
+        for (size_t lane = 0; lane < width; lane += 4) {
+            float32x4_t r[4];
+            VQ_UNROLL(4)
+            for (size_t i = 0; i < 4; i++) {
+                r[i] = vdupq_n_f32(0.0f);
+                if (lane + i < s->lanes)
+                    r[i] = vsubq_f32(vld1q_f32(s->from + (lane + i) * s->lane_step + p), shift);
+            }
+            transpose4(r);
+            VQ_UNROLL(4)
+            for (size_t i = 0; i < 4; i++) vst1q_f32(to + (p + i) * width + lane, r[i]);
+        }
+    }
+    return p;
+}
+
+/* Every other way of lying, and the ends, are left to the specification, whose inner loop over
+ * lines side by side the compiler makes into vectors. */
+static void pack(const vq_panel *panel, size_t width, float *to)
+{
+    vq_panel rest = *panel;
+    const size_t done = panel->depth_step == 1 ? pack_across(panel, width, to) : 0;
+    rest.from += done;
+    rest.depth -= done;
+    if (rest.shift) rest.shift += done;
+    vq_kernels_portable.pack(&rest, width, to + done * width);
+}
+
+/* ---- searching ------------------------------------------------------------------- */
+
+/* The least scores so far and where they are, lane by lane. A score that is not a number is less
+ * than none. */
+typedef struct found {
+    float32x4_t least;
+    uint32x4_t where;
+} found;
+
+static inline void see(found *f, float32x4_t score, uint32x4_t index)
+{
+    const uint32x4_t less = vcltq_f32(score, f->least);
+    f->least = vbslq_f32(less, score, f->least);
+    f->where = vbslq_u32(less, index, f->where);
+}
+
+/* Joins the lanes: the least value, of equal ones the lowest index. Every lane starts from the
+ * caller's best, whose index is the lowest. */
+static void argmin(const float *dot, const float *half, size_t count, int32_t first, float *best,
+                   int32_t *at)
+{
+    static const uint32_t counting[4] = {0, 1, 2, 3};
+    found f = {vdupq_n_f32(*best), vdupq_n_u32((uint32_t)*at)};
+    uint32x4_t index = vaddq_u32(vdupq_n_u32((uint32_t)first), vld1q_u32(counting));
+    size_t j = 0;
+    for (; j + 4 <= count; j += 4) {
+        see(&f, vsubq_f32(vld1q_f32(half + j), vld1q_f32(dot + j)), index);
+        index = vaddq_u32(index, vdupq_n_u32(4));
+    }
+    for (int i = 0; i < 4; i++) {
+        const float value = f.least[i];
+        const int32_t where = (int32_t)f.where[i];
+        if (value < *best || (value <= *best && where < *at)) {
+            *best = value;
+            *at = where;
+        }
+    }
+    vq_kernels_portable.argmin(dot + j, half + j, count - j, first + (int32_t)j, best, at);
+}
+
+enum { CHAINS = 8 }; /* of one vector: two panels, enough to cover the latency */
+
+static void dots(size_t depth, const float *x, const float *codes, size_t panels, float *dot)
+{
+    for (size_t panel = 0; panel < panels; panel += 2, dot += 2 * VQ_CODE_PANEL) {
+        /* The last of an odd number is taken twice. */
+        const size_t next = panel + 1 < panels ? VQ_CODE_PANEL : 0;
+        const float *code = codes + panel * VQ_CODE_PANEL * depth;
+        float32x4_t sum[CHAINS];
+        VQ_UNROLL(8)
+        for (size_t i = 0; i < CHAINS; i++) sum[i] = vdupq_n_f32(0.0f);
+        for (size_t p = 0; p < depth; p++, code += VQ_CODE_PANEL) {
+            const float32x4_t line = vdupq_n_f32(x[p]);
+            VQ_UNROLL(8)
+            for (size_t i = 0; i < CHAINS; i++)
+                sum[i] =
+                    vfmaq_f32(sum[i], vld1q_f32(code + i / 4 * next * depth + i % 4 * 4), line);
+        }
+        VQ_UNROLL(8)
+        for (size_t i = 0; i < CHAINS; i++) vst1q_f32(dot + i / 4 * next + i % 4 * 4, sum[i]);
+    }
+}
+
+/* Half a panel at a time: 8 codes by 8 vectors leave registers for what was found. */
+enum { LANES = 8, PART = 8 };
+
+static inline void search_part(size_t depth, const float *x, const float *codes, const float *half,
+                               uint32_t first, found f[2])
+{
+    float32x4_t sum[PART][2];
+    VQ_UNROLL(8)
+    for (size_t j = 0; j < PART; j++) sum[j][0] = sum[j][1] = vdupq_n_f32(0.0f);
+    for (size_t p = 0; p < depth; p++, x += LANES, codes += VQ_CODE_PANEL) {
+        const float32x4_t vectors[2] = {vld1q_f32(x), vld1q_f32(x + 4)};
+        const float32x4_t codes0 = vld1q_f32(codes), codes1 = vld1q_f32(codes + 4);
+        MULTIPLY_EIGHT(sum, 2, codes0, codes1, vectors);
+    }
+    VQ_UNROLL(8)
+    for (size_t j = 0; j < PART; j++) {
+        const float32x4_t length = vdupq_n_f32(half[j]);
+        const uint32x4_t index = vdupq_n_u32(first + (uint32_t)j);
+        see(&f[0], vsubq_f32(length, sum[j][0]), index);
+        see(&f[1], vsubq_f32(length, sum[j][1]), index);
+    }
+}
+
+static void search(size_t depth, const float *x, const float *codes, const float *half,
+                   size_t count, int32_t first, float *best, int32_t *at)
+{
+    found f[2];
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < 2; v++) {
+        f[v].least = vld1q_f32(best + 4 * v);
+        f[v].where = vreinterpretq_u32_s32(vld1q_s32(at + 4 * v));
+    }
+    for (size_t j = 0; j < count; j += PART)
+        search_part(depth, x, codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL,
+                    half + j, (uint32_t)first + (uint32_t)j, f);
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < 2; v++) {
+        vst1q_f32(best + 4 * v, f[v].least);
+        vst1q_s32(at + 4 * v, vreinterpretq_s32_u32(f[v].where));
+    }
+}
+
+/* ---- Adam ------------------------------------------------------------------------ */
+
+static void adam(size_t count, const vq_adam_step *s, float *parameter, const float *gradient,
+                 float *moment1, float *moment2)
+{
+    const float32x4_t take1 = vdupq_n_f32(1.0f - s->decay1), take2 = vdupq_n_f32(1.0f - s->decay2);
+    const float32x4_t scale = vdupq_n_f32(s->scale), l2 = vdupq_n_f32(s->l2);
+    const float32x4_t correction2 = vdupq_n_f32(s->correction2);
+    const float32x4_t epsilon = vdupq_n_f32(s->epsilon), rate = vdupq_n_f32(s->rate);
+    const float32x4_t weight_decay = vdupq_n_f32(s->weight_decay);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        const float32x4_t w = vld1q_f32(parameter + i);
+        float32x4_t m = vld1q_f32(moment1 + i), v = vld1q_f32(moment2 + i);
+        const float32x4_t g = vfmaq_f32(vmulq_f32(scale, vld1q_f32(gradient + i)), l2, w);
+        m = vfmaq_f32(m, take1, vsubq_f32(g, m));
+        v = vfmaq_f32(v, take2, vfmaq_f32(vnegq_f32(v), g, g));
+        const float32x4_t root = vfmaq_f32(epsilon, vsqrtq_f32(v), correction2);
+        const float32x4_t step = vdivq_f32(m, root);
+        vst1q_f32(moment1 + i, m);
+        vst1q_f32(moment2 + i, v);
+        vst1q_f32(parameter + i, vfmsq_f32(vmulq_f32(weight_decay, w), rate, step));
+    }
+    vq_kernels_portable.adam(count - i, s, parameter + i, gradient + i, moment1 + i, moment2 + i);
+}
+
+const vq_kernels vq_kernels_neon = {
+    .name = "neon",
+    .tile_rows = ROWS,
+    .tile_cols = COLS,
+    .search_lanes = LANES,
+    .gemm_tile = gemm_tile,
+    .pack = pack,
+    .argmin = argmin,
+    .dots = dots,
+    .search = search,
+    .adam = adam,
+};
+
+#endif
