@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * vqvae/data.h -- libvqvae-data: images out of folders, tars, IDX and .npy files. */
+ * vqvae/data.h -- libvqvae-data: images out of folders, tars, lists and files of arrays. */
 #ifndef VQVAE_DATA_H
 #define VQVAE_DATA_H
 
@@ -36,6 +36,12 @@ typedef enum vq_data_filter {
     VQ_FILTER_BOX
 } vq_data_filter;
 
+/** Which labels of CIFAR-100 count. */
+typedef enum vq_data_labels {
+    VQ_LABELS_FINE = 0, /**< 100 classes */
+    VQ_LABELS_COARSE    /**< 20 classes */
+} vq_data_labels;
+
 /** How stored images become the network's pixels. Defaults and ranges come from one table,
  *  which vq_data_settings_visit() walks. */
 typedef struct vq_data_config {
@@ -44,6 +50,7 @@ typedef struct vq_data_config {
     int64_t channels;      /**< 1 grey or 3 colour; 0: as that image is stored */
     int fit;               /**< vq_data_fit, for images of another size */
     int filter;            /**< vq_data_filter */
+    int labels;            /**< vq_data_labels */
     bool flip;             /**< mirror left to right, half of the time */
     int64_t crop_pad;      /**< random crop after repeating the edge by so many pixels; 0: none */
     bool augment;          /**< whether flip and crop_pad apply (training) or not (the rest);
@@ -70,12 +77,21 @@ VQ_API void vq_data_settings_visit(vq_setting_visit visit, void *user);
 typedef struct vq_dataset vq_dataset;
 
 /**
- * Opens a dataset by looking at it: a folder of images (subfolders are classes), a .tar of
- * images (or its .gz), an IDX file or its .gz (labels beside it are found by name), a folder of
- * IDX files, a .npy of uint8 (N,H,W,C) or (N,H,W), or one image. Images are in order of their
- * names, byte by byte; files that are no PNG, JPEG or WebP by name are left out.
- * `PATH:part` names a top folder (train, test) of a tree or tar, or the train/t10k half of a
- * folder of IDX files; a tree or tar that has both train/ and test/ needs it.
+ * Opens a dataset by looking at it:
+ * - a folder of images (subfolders are classes), or a .tar of images (or its .gz), in order of
+ *   their names, byte by byte; files that are no PNG, JPEG or WebP by name are left out;
+ * - a list of images, NAME.txt: a path a line, seen from the list's folder, then perhaps a tab and
+ *   a class; in the order of the lines;
+ * - an IDX file or its .gz (labels beside it are found by name), or a folder of them;
+ * - a CIFAR-10 or CIFAR-100 file, NAME.bin, or a folder of them; the authors' files of names beside
+ *   it give the classes;
+ * - a .npy of uint8 (N,H,W,C) or (N,H,W), or an .npz with such an array called x, images or arr_0
+ *   and perhaps whole numbers y, labels or arr_1;
+ * - one image.
+ *
+ * `PATH:part` names a top folder (train, test) of a tree or tar, the train/t10k half of a folder of
+ * IDX files, the train/test half of one of CIFAR files, or the arrays x_part and y_part (or
+ * part_x, part_y) of an .npz. Where there are several and none is named, that is an error.
  * @param out  owned by the caller; NULL on failure
  * @return VQ_OK; VQ_E_IO; VQ_E_FORMAT; VQ_E_ARG (no such part, or a part must be named);
  *         VQ_E_UNSUPPORTED; VQ_E_NOMEM

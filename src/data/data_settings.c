@@ -26,6 +26,7 @@ static const vq_field fields[] = {
         "images of another size: short side scaled and middle cropped, long side scaled and edge "
         "repeated, scaled out of proportion, or refused"),
     CHOICE(filter, "bilinear|bicubic|lanczos|box", "how they are scaled, as Pillow does"),
+    CHOICE(labels, "fine|coarse", "which labels of CIFAR-100 to take"),
     FIELD(flip, VQ_FIELD_BOOL, 0, 1, 0, "mirror left to right, half of the time, in training"),
     FIELD(crop_pad, VQ_FIELD_INT, 0, 1024, 0,
           "repeat the edge by so many pixels and crop at random, in training"),

@@ -9,15 +9,17 @@
 #include "data/settings.h"
 
 /* Puts path and name before the sentence that is there. */
-static vq_status name_image(vq_context *ctx, const vq_dataset *dataset, int64_t index,
+static vq_status name_image(vq_context *ctx, const vq_source *source, int64_t index,
                             vq_status status)
 {
     if (status == VQ_OK) return VQ_OK;
-    return vq_fail(ctx, status, "%s: image %s: %s", dataset->source.path,
-                   dataset->source.entries.items[index].name, vq_context_error(ctx));
+    if (source->is_image)
+        return vq_fail(ctx, status, "%s: %s", source->path, vq_context_error(ctx));
+    return vq_fail(ctx, status, "%s: image %s: %s", source->path, source->entries.items[index].name,
+                   vq_context_error(ctx));
 }
 
-/* The image as it is stored, on its own. */
+/* The image as it is stored, on its own. Failures are named; those of reading a file name it. */
 static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t index, vq_image *out)
 {
     vq_bytes bytes = {0};
@@ -31,7 +33,7 @@ static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t i
     VQ_TRY(source->read(ctx, source, &source->entries.items[index], &bytes));
     const vq_status status = vq_image_decode(ctx, bytes.data, bytes.size, out);
     vq_release(ctx, bytes.data);
-    return status;
+    return name_image(ctx, source, index, status);
 }
 
 /* Colours, then size. */
@@ -57,7 +59,7 @@ static vq_status make_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t
     stored[1] = image.width;
     const vq_status status = fit(ctx, dataset, &image, out);
     vq_image_clear(ctx, &image);
-    return status;
+    return name_image(ctx, &dataset->source, index, status);
 }
 
 /* Arrays whose images already are what is delivered need neither decoding nor a cache. */
@@ -78,7 +80,7 @@ vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t 
     *at = is_resident(dataset) ? dataset->source.pixels + (size_t)index * dataset->image_bytes
                                : vq_cache_find(dataset->cache, (size_t)index);
     if (*at) return VQ_OK;
-    VQ_TRY(name_image(ctx, dataset, index, make_pixels(ctx, dataset, index, scratch, stored)));
+    VQ_TRY(make_pixels(ctx, dataset, index, scratch, stored));
     vq_cache_keep(dataset->cache, (size_t)index, scratch);
     *at = scratch;
     return VQ_OK;
@@ -139,9 +141,9 @@ static vq_status load_first(vq_context *ctx, const vq_dataset *dataset, vq_image
     const int64_t n = (int64_t)source->entries.count;
     for (int64_t i = 0; i < n; i++) {
         const vq_status status = load_stored(ctx, source, i, out);
-        if (!vq_data_image_failed(status)) return name_image(ctx, dataset, i, status);
+        if (!vq_data_image_failed(status)) return status;
     }
-    return name_image(ctx, dataset, 0, load_stored(ctx, source, 0, out));
+    return load_stored(ctx, source, 0, out);
 }
 
 /* Settings left 0 follow the first image. */
@@ -172,7 +174,7 @@ vq_status vq_dataset_open(vq_context *ctx, const char *path, const vq_data_confi
     VQ_TRY_TO(VQ_NEW(ctx, 1, &dataset));
     dataset->source.fd = -1;
     dataset->config = *config;
-    VQ_TRY_TO(vq_source_open(ctx, path, &dataset->source));
+    VQ_TRY_TO(vq_source_open(ctx, path, config, &dataset->source));
     VQ_TRY_TO(decide_size(ctx, dataset));
     if (!is_resident(dataset))
         VQ_TRY_TO(vq_cache_create(ctx, dataset->source.entries.count, dataset->image_bytes,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "data/classes.h"
+
 enum { TEXT_BLOCK = 1 << 16, FIRST_ROOM = 256, NUMBER_SIZE = 24 };
 
 struct vq_text_block {
@@ -15,7 +17,7 @@ struct vq_text_block {
     char text[];
 };
 
-static vq_status keep_text(vq_context *ctx, vq_entries *list, const char *text, const char **out)
+vq_status vq_entries_keep(vq_context *ctx, vq_entries *list, const char *text, const char **out)
 {
     const size_t size = strlen(text) + 1;
     vq_text_block *block = list->texts;
@@ -48,7 +50,7 @@ vq_status vq_entries_add(vq_context *ctx, vq_entries *list, const char *name, vq
     const char *kept = NULL;
     if (list->count == list->room)
         VQ_TRY(reserve(ctx, list, list->room ? 2 * list->room : FIRST_ROOM));
-    VQ_TRY(keep_text(ctx, list, name, &kept));
+    VQ_TRY(vq_entries_keep(ctx, list, name, &kept));
     vq_entry *entry = &list->items[list->count++];
     *entry = (vq_entry){.name = kept, .label = -1};
     if (out) *out = entry;
@@ -171,44 +173,23 @@ static void keep_folder(vq_context *ctx, vq_entries *list, size_t skip, const ch
     list->count = kept;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static vq_status add_class(vq_context *ctx, vq_entries *list, const char *name, size_t *room)
-{
-    if (list->n_classes == *room) {
-        const char **grown = NULL;
-        VQ_TRY(VQ_NEW(ctx, *room ? 2 * *room : 16, &grown));
-        if (*room) memcpy(grown, list->classes, *room * sizeof *grown);
-        vq_release(ctx, list->classes);
-        list->classes = grown;
-        *room = *room ? 2 * *room : 16;
-    }
-    list->classes[list->n_classes++] = name;
-    return VQ_OK;
-}
-
 /* Classes are the folders at this level in the order of their names. Sorted entries bring
  * each folder's images together, so a folder is new where it differs from the last. */
 static vq_status find_classes(vq_context *ctx, vq_entries *list, size_t skip)
 {
-    size_t room = 0;
     char *folder = NULL;
     for (size_t i = 0; i < list->count; i++) {
-        const char *rest = list->items[i].name + skip, *kept = NULL;
+        const char *rest = list->items[i].name + skip;
         const size_t length = folder_length(rest);
         if (length == 0) continue;
         if (list->n_classes && in_folder(rest, list->classes[list->n_classes - 1])) continue;
         VQ_TRY(vq_strdup(ctx, rest, &folder));
         folder[length] = '\0';
-        const vq_status status = keep_text(ctx, list, folder, &kept);
+        const vq_status status = vq_entries_add_class(ctx, list, folder);
         vq_release(ctx, folder);
         VQ_TRY(status);
-        VQ_TRY(add_class(ctx, list, kept, &room));
     }
-    if (list->n_classes) qsort(list->classes, list->n_classes, sizeof *list->classes, by_text);
+    vq_classes_sort(list->classes, list->n_classes);
     return VQ_OK;
 }
 

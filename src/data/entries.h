@@ -19,8 +19,8 @@ typedef struct vq_entry {
 typedef struct vq_entries {
     vq_entry *items;
     size_t count, room;
-    const char **classes;
-    size_t n_classes;
+    const char **classes; /* their names; none where classes are only numbered or unknown */
+    size_t n_classes, class_room;
     vq_text_block *texts;
 } vq_entries;
 
@@ -28,6 +28,9 @@ typedef struct vq_entries {
  *  @param out  the new entry, valid until the next call; NULL: not wanted */
 VQ_MUST_USE vq_status vq_entries_add(vq_context *ctx, vq_entries *list, const char *name,
                                      vq_entry **out);
+/** A copy of the text that lives as long as the list. */
+VQ_MUST_USE vq_status vq_entries_keep(vq_context *ctx, vq_entries *list, const char *text,
+                                      const char **out);
 /** Appends entries called "0", "1", ... */
 VQ_MUST_USE vq_status vq_entries_number(vq_context *ctx, vq_entries *list, size_t count);
 /** Orders by name, byte by byte; two entries of one name are VQ_E_FORMAT. */

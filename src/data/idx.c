@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/classes.h"
 #include "data/gzip.h"
 #include "data/source.h"
 
 enum { TYPE_U8 = 8, RANK_MAX = 4, HEADER_MAX = 4 + 4 * RANK_MAX };
-#define FILE_BYTES_MAX ((size_t)1 << 38)
 
 typedef struct idx_array {
     unsigned char *memory; /* owned: the whole file, unpacked */
@@ -46,7 +46,7 @@ static vq_status parse_header(vq_context *ctx, const char *path, const unsigned 
         out->dim[i] = read_extent(bytes + 4 + 4 * i);
         fits = fits && vq_mul_size(out->n_values, (size_t)out->dim[i], &out->n_values);
     }
-    VQ_CHECK(ctx, fits && out->n_values <= FILE_BYTES_MAX - header, VQ_E_FORMAT,
+    VQ_CHECK(ctx, fits && out->n_values <= VQ_SOURCE_BYTES_MAX - header, VQ_E_FORMAT,
              "%s: the extents in the IDX header are too large", path);
     *size = header + out->n_values;
     return VQ_OK;
@@ -75,7 +75,7 @@ static vq_status load(vq_context *ctx, const char *path, idx_array *out)
     vq_bytes file = {0};
     size_t size = 0;
     *out = (idx_array){0};
-    VQ_TRY(vq_file_read(ctx, path, FILE_BYTES_MAX, &file));
+    VQ_TRY(vq_file_read(ctx, path, VQ_SOURCE_BYTES_MAX, &file));
     if (vq_gzip_is(file.data, file.size)) {
         const vq_status status = unpack(ctx, path, file, out);
         vq_release(ctx, file.data);
@@ -121,9 +121,10 @@ static vq_status set_labels(vq_context *ctx, const char *path, vq_source *source
     vq_status status = VQ_OK;
     idx_array labels;
     VQ_TRY_TO(load(ctx, path, &labels));
-    if (labels.rank != 1 || labels.n_values != source->entries.count)
-        VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT, "%s holds %zu labels but %s holds %zu images", path,
-                          labels.n_values, source->path, source->entries.count));
+    if (labels.rank != 1)
+        VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT, "%s is an IDX file of rank %zu; labels have rank 1",
+                          path, labels.rank));
+    VQ_TRY_TO(vq_labels_check(ctx, source->path, source->entries.count, path, labels.n_values));
     for (size_t i = 0; i < labels.n_values; i++) source->entries.items[i].label = labels.values[i];
 done:
     vq_release(ctx, labels.memory);
@@ -216,8 +217,9 @@ vq_status vq_idx_folder_is(vq_context *ctx, const char *path, bool *is)
     return status;
 }
 
-vq_status vq_idx_folder_open(vq_context *ctx, const char *part, vq_source *source)
+vq_status vq_idx_folder_open(vq_context *ctx, vq_source *source)
 {
+    const char *part = source->part;
     vq_status status = VQ_OK;
     halves h = {.wanted = part};
     char *path = NULL;

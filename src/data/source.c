@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 
 #include "data/gzip.h"
 
 enum { PEEK = 4096, HEADER = 512 };
-
-typedef vq_status open_plain(vq_context *ctx, vq_source *source);
 
 /* Reads the first bytes of a file, unpacked if it is packed. */
 static vq_status peek(vq_context *ctx, const char *path, unsigned char *header, size_t *size)
@@ -38,47 +37,100 @@ static vq_status peek(vq_context *ctx, const char *path, unsigned char *header, 
     return VQ_OK;
 }
 
-static vq_status open_file(vq_context *ctx, const char *part, vq_source *source)
+static bool is_picture(const unsigned char *bytes, size_t size)
+{
+    return vq_image_is(bytes, size);
+}
+
+/* Told by how they begin, in this order. */
+static const struct {
+    bool (*is)(const unsigned char *bytes, size_t size);
+    vq_source_opener *opener;
+    bool has_parts;
+} kinds[] = {
+    {vq_tar_is, vq_tar_open, true},      {vq_npz_is, vq_npz_open, true},
+    {vq_idx_is, vq_idx_open, false},     {vq_npy_is, vq_npy_open, false},
+    {is_picture, vq_single_open, false},
+};
+
+/* Told by their names, as anything might stand in them. */
+static const struct {
+    const char *ending;
+    vq_source_opener *opener;
+} named_kinds[] = {{".bin", vq_cifar_open}, {".txt", vq_list_open}};
+
+static bool ends_in(const char *path, const char *ending)
+{
+    const size_t length = strlen(path), n = strlen(ending);
+    return length > n && strcasecmp(path + length - n, ending) == 0;
+}
+
+static vq_source_opener *find_opener(const char *path, const unsigned char *header, size_t size,
+                                     bool *has_parts)
+{
+    *has_parts = false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!kinds[i].is(header, size)) continue;
+        *has_parts = kinds[i].has_parts;
+        return kinds[i].opener;
+    }
+    for (size_t i = 0; i < sizeof named_kinds / sizeof *named_kinds; i++)
+        if (ends_in(path, named_kinds[i].ending)) return named_kinds[i].opener;
+    return NULL;
+}
+
+static vq_status open_file(vq_context *ctx, vq_source *source)
 {
     unsigned char header[HEADER];
     size_t size = 0;
+    bool has_parts;
     VQ_TRY(peek(ctx, source->path, header, &size));
-    if (vq_tar_is(header, size)) return vq_tar_open(ctx, part, source);
-    open_plain *opener = NULL;
-    if (vq_idx_is(header, size)) opener = vq_idx_open;
-    if (vq_npy_is(header, size)) opener = vq_npy_open;
-    if (vq_image_is(header, size)) opener = vq_single_open;
-    VQ_CHECK(
-        ctx, opener, VQ_E_FORMAT,
-        "%s is neither a .tar of images, an IDX file, an .npy array nor a PNG, JPEG or WebP image",
-        source->path);
-    VQ_CHECK(ctx, !part, VQ_E_ARG, "%s has no parts, so :%s cannot be chosen", source->path, part);
+    VQ_CHECK(ctx, size > 0, VQ_E_FORMAT,
+             "%s is empty; it may be a file that was not written to "
+             "its end",
+             source->path);
+    vq_source_opener *opener = find_opener(source->path, header, size, &has_parts);
+    VQ_CHECK(ctx, opener, VQ_E_FORMAT,
+             "%s is neither a .tar of images, an IDX file, an .npy or .npz, a CIFAR .bin, a list "
+             "of images in a .txt nor a PNG, JPEG or WebP image",
+             source->path);
+    VQ_CHECK(ctx, has_parts || !source->part, VQ_E_ARG,
+             "%s has no parts, so :%s cannot be chosen; leave it out", source->path, source->part);
     return opener(ctx, source);
 }
 
-static vq_status open_kind(vq_context *ctx, vq_path_kind kind, const char *part, vq_source *source)
+static vq_status open_folder(vq_context *ctx, vq_source *source)
 {
-    bool is_idx = false;
-    if (kind == VQ_PATH_FILE) return open_file(ctx, part, source);
+    bool is_idx = false, is_cifar = false;
     VQ_TRY(vq_idx_folder_is(ctx, source->path, &is_idx));
-    return is_idx ? vq_idx_folder_open(ctx, part, source) : vq_tree_open(ctx, part, source);
+    if (is_idx) return vq_idx_folder_open(ctx, source);
+    VQ_TRY(vq_cifar_folder_is(ctx, source->path, &is_cifar));
+    return is_cifar ? vq_cifar_folder_open(ctx, source) : vq_tree_open(ctx, source);
 }
 
-vq_status vq_source_open(vq_context *ctx, const char *path, vq_source *out)
+static vq_status open_kind(vq_context *ctx, vq_path_kind kind, vq_source *source)
 {
-    char *part = NULL; /* within out->path */
-    *out = (vq_source){.fd = -1};
+    switch (kind) {
+    case VQ_PATH_FILE: return open_file(ctx, source);
+    case VQ_PATH_FOLDER: return open_folder(ctx, source);
+    case VQ_PATH_NONE: break;
+    }
+    return vq_fail(ctx, VQ_E_IO, "%s: no such file or folder", source->path);
+}
+
+vq_status vq_source_open(vq_context *ctx, const char *path, const vq_data_config *config,
+                         vq_source *out)
+{
+    *out = (vq_source){.fd = -1, .coarse_labels = config->labels == VQ_LABELS_COARSE};
     VQ_TRY(vq_strdup(ctx, path, &out->path));
     vq_path_kind kind = vq_path_look(out->path);
     char *colon = strrchr(out->path, ':');
     if (kind == VQ_PATH_NONE && colon) {
         *colon = '\0';
-        part = colon + 1;
+        out->part = colon + 1;
         kind = vq_path_look(out->path);
     }
-    vq_status status = kind == VQ_PATH_NONE
-                           ? vq_fail(ctx, VQ_E_IO, "%s: no such file or folder", out->path)
-                           : open_kind(ctx, kind, part, out);
+    vq_status status = open_kind(ctx, kind, out);
     if (status == VQ_OK && out->entries.count == 0)
         status = vq_fail(ctx, VQ_E_FORMAT, "%s holds no images", out->path);
     if (status != VQ_OK) vq_source_close(ctx, out);

@@ -156,11 +156,13 @@ static vq_status read_entry(vq_context *ctx, const vq_source *source, const vq_e
     if (status != VQ_OK) {
         vq_release(ctx, out->data);
         *out = (vq_bytes){0};
+        return vq_fail(ctx, status, "%s; image %s was there when it was opened",
+                       vq_context_error(ctx), entry->name);
     }
-    return status;
+    return VQ_OK;
 }
 
-vq_status vq_tar_open(vq_context *ctx, const char *part, vq_source *source)
+vq_status vq_tar_open(vq_context *ctx, vq_source *source)
 {
     mapping map = {0};
     source->read = read_entry;
@@ -171,5 +173,5 @@ vq_status vq_tar_open(vq_context *ctx, const char *part, vq_source *source)
     munmap(map.bytes, map.size);
     VQ_TRY(status);
     VQ_TRY(vq_entries_sort(ctx, &source->entries));
-    return vq_entries_select(ctx, source->path, part, &source->entries);
+    return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }

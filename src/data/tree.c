@@ -54,7 +54,7 @@ static vq_status read_file(vq_context *ctx, const vq_source *source, const vq_en
     return status;
 }
 
-vq_status vq_tree_open(vq_context *ctx, const char *part, vq_source *source)
+vq_status vq_tree_open(vq_context *ctx, vq_source *source)
 {
     walk root = {.source = source, .below = ""};
     source->read = read_file;
@@ -63,7 +63,7 @@ vq_status vq_tree_open(vq_context *ctx, const char *part, vq_source *source)
         vq_log(ctx, VQ_LOG_INFO, "%s: left out %zu files that are no PNG, JPEG or WebP by name",
                source->path, root.others);
     VQ_TRY(vq_entries_sort(ctx, &source->entries));
-    return vq_entries_select(ctx, source->path, part, &source->entries);
+    return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }
 
 static vq_status read_single(vq_context *ctx, const vq_source *source, const vq_entry *entry,
@@ -77,5 +77,6 @@ vq_status vq_single_open(vq_context *ctx, vq_source *source)
 {
     const char *slash = strrchr(source->path, '/');
     source->read = read_single;
+    source->is_image = true;
     return vq_entries_add(ctx, &source->entries, slash ? slash + 1 : source->path, NULL);
 }

@@ -13,6 +13,7 @@ import os
 
 import torch
 
+import golden_collections
 import golden_ops
 import golden_pictures
 import golden_quantize
@@ -36,6 +37,7 @@ def main():
     for part in (golden_ops, golden_quantize, golden_train):
         part.write_all(golden)
     golden_walk.write_all(golden, original)
+    golden_collections.write_all(golden)
     golden_pictures.write_all(golden)
     golden_resize.write_all(golden)
     golden.finish()

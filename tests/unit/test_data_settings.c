@@ -92,6 +92,7 @@ static void test_visit(void **state)
                                   "channels|whole number|0|0..3\n"
                                   "fit|choice|crop|crop|pad|stretch|exact\n"
                                   "filter|choice|bilinear|bilinear|bicubic|lanczos|box\n"
+                                  "labels|choice|fine|fine|coarse\n"
                                   "flip|yes or no|false|true|false\n"
                                   "crop_pad|whole number|0|0..1024\n"
                                   "cache_mb|whole number|1024|0..1048576\n");
