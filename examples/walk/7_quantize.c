@@ -71,7 +71,8 @@ int main(void)
         fill_signed(1001 * step, N * DIM, x);
         to_floats(N * DIM, x, input);
         const double own = forward(&q, x, quantize, ind);
-        check(ctx, vq_codebook_step(ctx, book, N, input, NULL, codes, &diff));
+        check(ctx, vq_codebook_step(ctx, book, N, input,
+                                    &(vq_quantized){.indices = codes, .mse = &diff}));
         to_doubles(N_EMBED * DIM, vq_codebook_vectors(book), theirs);
         if (step > 2 && step % 5) continue;
         printf("%4u  %.4f      %.4f   %11d   %.3f\n", step, own, diff,

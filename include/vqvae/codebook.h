@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * vqvae/codebook.h -- a vector quantiser by itself, without a model: nearest codes, look-up and
- * training by moving averages. */
+ * vqvae/codebook.h -- a vector quantiser by itself, without a model: nearest codes, look-up,
+ * training by moving averages, files. */
 #ifndef VQVAE_CODEBOOK_H
 #define VQVAE_CODEBOOK_H
 
@@ -12,8 +12,10 @@
 extern "C" {
 #endif
 
-/** K vectors of D numbers with their moving averages. Only vq_codebook_step() changes one; while
- *  none runs, any number of threads may read it, each with a context of its own. */
+/** K vectors of D numbers with their moving averages, prepared for searching. Only
+ *  vq_codebook_step() changes one; while none runs, any number of threads may read it, each with a
+ *  context of its own. A context keeps the memory that a search works in, so that later searches
+ *  of no more vectors ask for none. */
 typedef struct vq_codebook vq_codebook;
 
 typedef struct vq_codebook_config {
@@ -39,6 +41,27 @@ VQ_API VQ_MUST_USE vq_status vq_codebook_create(vq_context *ctx, const vq_codebo
 /** Any context on the same allocator may destroy it. NULL is fine. */
 VQ_API void vq_codebook_destroy(vq_context *ctx, vq_codebook *book);
 
+/**
+ * Loads a codebook: an .npy matrix of K x D floats; a file of vq_codebook_save(); or a model, whose
+ * codebooks go by the names of its grids.
+ * @param name  "level.0", "level.1", ... of a model; NULL: the only codebook there is
+ * @param out   owned by the caller; NULL on failure. What a file does not tell, such as the
+ *              averages behind an .npy, is as vq_codebook_config_default() has it
+ * @return VQ_OK; VQ_E_ARG (no such codebook, or a name is needed); VQ_E_IO; VQ_E_FORMAT;
+ *         VQ_E_SHAPE; VQ_E_UNSUPPORTED (numbers that are no floats); VQ_E_NUMERIC; VQ_E_NOMEM
+ */
+VQ_API VQ_MUST_USE vq_status vq_codebook_load(vq_context *ctx, const char *path, const char *name,
+                                              vq_codebook **out);
+/** The same from the bytes of such a file. */
+VQ_API VQ_MUST_USE vq_status vq_codebook_load_memory(vq_context *ctx, const void *bytes,
+                                                     size_t size, const char *name,
+                                                     vq_codebook **out);
+/** Writes the vectors alone where the path ends in .npy, else a .safetensors of them (`codebook`,
+ *  K x D) and of all that training goes on from (`counts`, `sums`, metadata `vqvae.codebook`).
+ *  The file is replaced whole or left as it was. @return VQ_OK; VQ_E_IO; VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_codebook_save(vq_context *ctx, const vq_codebook *book,
+                                              const char *path);
+
 VQ_API const vq_codebook_config *vq_codebook_configuration(const vq_codebook *book);
 /** The K x D numbers; valid as long as the codebook, changed by each step. */
 VQ_API const float *vq_codebook_vectors(const vq_codebook *book);
@@ -47,30 +70,81 @@ VQ_API const float *vq_codebook_vectors(const vq_codebook *book);
  * Nearest code of each of n vectors: argmin_k |z_i - e_k|^2, ties to the lowest index.
  * @param z          n x D numbers; n >= 1
  * @param indices    n codes
- * @param distances  |z_i - e_k|^2 of the chosen codes, n numbers; NULL: not wanted
- * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC; VQ_E_NOMEM
+ * @param distances  |z_i - e_k|^2 of the chosen codes, n numbers, taken in double and rounded;
+ *                   NULL: not wanted
+ * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC (a number is not finite); VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_nearest(vq_context *ctx, const vq_codebook *book, size_t n,
                                                  const float *z, uint32_t *indices,
                                                  float *distances);
+/**
+ * The `top` nearest codes of each of n vectors, nearest first, ties by index.
+ * @param top        1 to K
+ * @param indices    n x top codes
+ * @param distances  n x top, as in vq_codebook_nearest(); NULL: not wanted
+ * @return VQ_OK; VQ_E_ARG (top out of range); VQ_E_SHAPE; VQ_E_NUMERIC (a number is not finite, or
+ *         a vector so far from the codes that f32 cannot order them); VQ_E_NOMEM
+ */
+VQ_API VQ_MUST_USE vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book,
+                                                     size_t n, const float *z, size_t top,
+                                                     uint32_t *indices, float *distances);
 /** Copies the vectors of n codes to `vectors`, n x D. @return VQ_OK; VQ_E_ARG (no such code) */
 VQ_API VQ_MUST_USE vq_status vq_codebook_lookup(vq_context *ctx, const vq_codebook *book, size_t n,
                                                 const uint32_t *indices, float *vectors);
 
+/** What quantising n vectors z gives; NULL: not wanted. */
+typedef struct vq_quantized {
+    uint32_t *indices; /**< n: the codes */
+    float *vectors;    /**< n x D: q, the vectors of these codes */
+    float *distances;  /**< n: |z_i - q_i|^2 */
+    float *gradient;   /**< n x D: of the mse with respect to z, 2 (z - q) / (n D), which times the
+                            commitment's weight an encoder gets beside the gradient of q */
+    double *mse;       /**< one number: mean of (z - q)^2 over all n*D numbers */
+} vq_quantized;
+
+/** Replaces n vectors by their nearest codes. @return as vq_codebook_nearest() */
+VQ_API VQ_MUST_USE vq_status vq_codebook_quantize(vq_context *ctx, const vq_codebook *book,
+                                                  size_t n, const float *z,
+                                                  const vq_quantized *out);
 /**
- * One step of training on n vectors: chooses codes with the codebook as it is, then moves it:
+ * One step of training on n vectors: quantises them with the codebook as it is, then moves it:
  *   c = decay c + (1-decay) n_k,  m = decay m + (1-decay) S_k,  N = sum c,
  *   e_k = m_k / ((c_k + epsilon) / (N + K epsilon) * N),
  * n_k and S_k being count and sum of the vectors that chose code k (van den Oord et al. 2017,
- * arXiv:1711.00937, appendix A.1). Nothing moves where the call fails.
- * @param quantized  the chosen vectors, n x D; NULL: not wanted
- * @param indices    n codes; NULL: not wanted
- * @param diff       mean of (q - z)^2 over all n*D numbers; NULL: not wanted
+ * arXiv:1711.00937, appendix A.1). Nothing moves where the call fails. The same bits for any
+ * number of threads.
  * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC; VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n,
-                                              const float *z, float *quantized, uint32_t *indices,
-                                              double *diff);
+                                              const float *z, const vq_quantized *out);
+
+/** How a codebook was used; sums, so that batches can be added. */
+typedef struct vq_codebook_usage {
+    uint64_t *counts; /**< K: how often each code was chosen; owned */
+    uint64_t vectors; /**< how many chose */
+    double squared;   /**< sum of |z - q|^2 */
+    double furthest;  /**< the greatest of them */
+} vq_codebook_usage;
+VQ_API VQ_MUST_USE vq_status vq_codebook_usage_create(vq_context *ctx, const vq_codebook *book,
+                                                      vq_codebook_usage *out);
+VQ_API void vq_codebook_usage_clear(vq_context *ctx, vq_codebook_usage *usage);
+/** Adds what vq_codebook_nearest() found; `distances` may be NULL.
+ *  @return VQ_OK; VQ_E_ARG (a code that the codebook does not have) */
+VQ_API VQ_MUST_USE vq_status vq_codebook_usage_add(vq_context *ctx, const vq_codebook *book,
+                                                   size_t n, const uint32_t *indices,
+                                                   const float *distances,
+                                                   vq_codebook_usage *usage);
+
+/** A codebook in a few numbers. */
+typedef struct vq_codebook_statistics {
+    int64_t used;         /**< codes that were chosen */
+    double perplexity;    /**< exp of the entropy of the counts; 0 where nothing chose */
+    double mean_distance; /**< mean of |z - q|^2 */
+    double least_norm, mean_norm, greatest_norm; /**< of |e| over all codes */
+} vq_codebook_statistics;
+/** `usage` may be NULL: norms alone are told then, the rest being 0. */
+VQ_API void vq_codebook_measure(const vq_codebook *book, const vq_codebook_usage *usage,
+                                vq_codebook_statistics *out);
 
 #ifdef __cplusplus
 }

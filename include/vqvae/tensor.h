@@ -94,6 +94,19 @@ VQ_API VQ_MUST_USE vq_status vq_npy_parse(vq_context *ctx, const void *bytes, si
                                           vq_array *out);
 VQ_API VQ_MUST_USE vq_status vq_npy_load(vq_context *ctx, const char *path, vq_array *out);
 VQ_API VQ_MUST_USE vq_status vq_npy_save(vq_context *ctx, const char *path, const vq_array *array);
+
+/** A matrix of floats (f32, f64, f16) in an .npy file, read some rows at a time as f32. */
+typedef struct vq_matrix vq_matrix;
+/** @return VQ_OK, VQ_E_IO, VQ_E_FORMAT, VQ_E_SHAPE (not of rank 2, or without rows or columns),
+ *          VQ_E_UNSUPPORTED (numbers that are no floats), VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_matrix_open(vq_context *ctx, const char *path, vq_matrix **out);
+VQ_API void vq_matrix_close(vq_matrix *matrix);
+VQ_API int64_t vq_matrix_rows(const vq_matrix *matrix);
+VQ_API int64_t vq_matrix_columns(const vq_matrix *matrix);
+/** Rows [first, first + count), row-major, whichever order the file has. What f32 cannot hold
+ *  becomes infinite. @return VQ_OK, VQ_E_ARG (past the end), VQ_E_IO */
+VQ_API VQ_MUST_USE vq_status vq_matrix_read(vq_matrix *matrix, int64_t first, int64_t count,
+                                            float *to);
 VQ_API void vq_array_clear(vq_context *ctx, vq_array *array);
 
 /** Arrays that grow by rows while they are written: for more than memory holds. */

@@ -51,7 +51,9 @@ vq_status vq_context_create(const vq_context_config *config, vq_context **out)
 
 void vq_context_destroy(vq_context *ctx)
 {
-    if (ctx) vq_release(ctx, ctx);
+    if (!ctx) return;
+    vq_release(ctx, ctx->scratch);
+    vq_release(ctx, ctx);
 }
 
 const char *vq_context_error(const vq_context *ctx)

@@ -20,6 +20,8 @@ struct vq_context {
     int threads;
     uint32_t cpu;                     /* VQ_CPU_ bits that kernels may use */
     const struct vq_kernels *kernels; /* filled by vq_kernels_for() on first use */
+    void *scratch;                    /* of vq_scratch() */
+    size_t scratch_size;
     char error[VQ_ERROR_SIZE];
 };
 
@@ -59,6 +61,10 @@ bool vq_add_size(size_t a, size_t b, size_t *sum);
  *  On failure *out is NULL and the error sentence says how much was asked for. */
 VQ_MUST_USE vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out);
 void vq_release(vq_context *ctx, void *memory);
+
+/** Memory for `size` bytes, aligned to 64, that holds anything and that the context keeps: calls
+ *  that come often work in it without asking the allocator. Valid until the next call. */
+VQ_MUST_USE vq_status vq_scratch(vq_context *ctx, size_t size, void **out);
 
 #define VQ_NEW(ctx, count, pointer)                                                                \
     vq_alloc((ctx), (size_t)(count), sizeof **(pointer), (void **)(pointer))

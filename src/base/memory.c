@@ -32,6 +32,18 @@ void vq_release(vq_context *ctx, void *memory)
     if (memory) ctx->allocator.release(ctx->allocator.user, memory);
 }
 
+vq_status vq_scratch(vq_context *ctx, size_t size, void **out)
+{
+    if (size > ctx->scratch_size || !ctx->scratch) {
+        vq_release(ctx, ctx->scratch);
+        ctx->scratch_size = 0;
+        VQ_TRY(vq_alloc(ctx, size, 1, &ctx->scratch));
+        ctx->scratch_size = size;
+    }
+    *out = ctx->scratch;
+    return VQ_OK;
+}
+
 vq_status vq_strdup(vq_context *ctx, const char *text, char **out)
 {
     const size_t size = strlen(text) + 1;

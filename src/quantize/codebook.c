@@ -1,78 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0
- * quantize/codebook.c -- the quantiser by moving averages outside a model: a graph of this one
- * operation, its numbers, and a plan for each call. */
+ * quantize/codebook.c -- the quantiser by moving averages outside a model: no graph, no plan, and
+ * an index that is packed only when the vectors change, so that one look-up takes microseconds. */
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <vqvae/codebook.h>
 
-#include "nn/plan.h"
-#include "quantize/quantize_parts.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "nn/ops/common.h"
+#include "quantize/codebook.h"
 
 /* Numbers in memory are f32; there is no second build over double. */
 #ifndef VQ_REAL_DOUBLE
 
-struct vq_codebook {
-    vq_codebook_config config;
-    vq_graph *graph;
-    vq_value z, out[2]; /* out: vectors, codes */
-    float *state;       /* codebook, sums, counts */
-    int64_t steps;
-};
+enum { BLOCK = 1 << 16 }; /* vectors searched at a time, which bounds what a context keeps */
 
 void vq_codebook_config_default(vq_codebook_config *config)
 {
     *config = (vq_codebook_config){.codes = 1, .dim = 1, .decay = 0.99, .epsilon = 1e-5};
 }
 
-static float *numbers_of(const vq_codebook *book, int parameter)
+static vq_quantize_attrs attrs_of(const vq_codebook_config *c)
 {
-    const vq_node *node = &book->graph->nodes[0];
-    return book->state + book->graph->params[node->param[parameter]].at;
+    return (vq_quantize_attrs){.codes = c->codes,
+                               .dim = c->dim,
+                               .decay = c->decay,
+                               .epsilon = c->epsilon,
+                               .start = (vq_ema_start)c->start};
 }
 
-static vq_status build(vq_context *ctx, vq_codebook *book)
+static size_t dim_of(const vq_codebook *book)
+{
+    return (size_t)book->config.dim;
+}
+
+static size_t codes_of(const vq_codebook *book)
+{
+    return (size_t)book->config.codes;
+}
+
+/* ---- making ------------------------------------------------------------------- */
+
+static vq_status allocate(vq_context *ctx, vq_codebook *book)
 {
     const vq_codebook_config *c = &book->config;
+    const vq_quantize_attrs attrs = attrs_of(c);
+    size_t numbers;
     VQ_CHECK(ctx, c->start >= VQ_EMA_ONE && c->start <= VQ_EMA_DEBIAS, VQ_E_ARG,
              "codebook: the start %d is none of 0 one, 1 zero, 2 debias", c->start);
-    const vq_quantize_attrs attrs = {.codes = c->codes,
-                                     .dim = c->dim,
-                                     .decay = c->decay,
-                                     .epsilon = c->epsilon,
-                                     .start = (vq_ema_start)c->start,
-                                     .init = VQ_CODEBOOK_NORMAL};
-    VQ_TRY(vq_graph_create(ctx, &book->graph));
-    VQ_TRY(vq_graph_input(ctx, book->graph, "z", &book->z));
-    VQ_TRY(vq_graph_add(ctx, book->graph, &vq_op_quantize_ema, "codebook", &attrs, &book->z, 1,
-                        book->out));
-    VQ_TRY(VQ_NEW(ctx, book->graph->state_count, &book->state));
-    vq_graph_init(book->graph, c->seed, NULL, book->state);
-    return VQ_OK;
+    VQ_TRY(vq_ema_check(ctx, "codebook", &attrs));
+    VQ_CHECK(ctx, vq_mul_size(codes_of(book), dim_of(book), &numbers), VQ_E_NOMEM,
+             "codebook: %lld codes of %lld numbers are more than memory can hold",
+             (long long)c->codes, (long long)c->dim);
+    VQ_TRY(VQ_NEW(ctx, numbers, &book->state.codebook));
+    VQ_TRY(VQ_NEW(ctx, numbers, &book->state.sums));
+    VQ_TRY(VQ_NEW(ctx, codes_of(book), &book->state.counts));
+    const size_t size = vq_code_index_plan(ctx, dim_of(book), codes_of(book), &book->index);
+    return vq_alloc(ctx, size, 1, &book->packed);
 }
 
-/* Vectors and averages as vq_graph_init() leaves them, but for the numbers themselves. */
-static vq_status take_vectors(vq_context *ctx, vq_codebook *book, const float *vectors)
+static void pack(vq_context *ctx, vq_codebook *book)
 {
-    const size_t count = (size_t)book->config.codes * (size_t)book->config.dim;
-    for (size_t i = 0; i < count; i++)
-        VQ_CHECK(ctx, isfinite(vectors[i]), VQ_E_NUMERIC, "codebook: code %zu holds %g",
-                 i / (size_t)book->config.dim, (double)vectors[i]);
-    memcpy(numbers_of(book, VQ_CODEBOOK), vectors, count * sizeof *vectors);
-    if (book->config.start != VQ_EMA_DEBIAS)
-        memcpy(numbers_of(book, VQ_EMA_SUMS), vectors, count * sizeof *vectors);
+    vq_code_index_build(ctx, book->state.codebook, book->packed, &book->index);
+}
+
+static void draw_vectors(vq_codebook *book)
+{
+    vq_random random = vq_random_stream(book->config.seed, VQ_RANDOM_INIT, 0, 0);
+    for (size_t i = 0; i < codes_of(book) * dim_of(book); i++)
+        book->state.codebook[i] = vq_random_normal(&random);
+}
+
+static vq_status take(vq_context *ctx, const char *what, size_t codes, size_t dim,
+                      const float *from, float *to)
+{
+    for (size_t i = 0; i < codes * dim; i++)
+        VQ_CHECK(ctx, isfinite(from[i]), VQ_E_NUMERIC, "codebook: %s %zu holds %g", what, i / dim,
+                 (double)from[i]);
+    memcpy(to, from, codes * dim * sizeof *to);
     return VQ_OK;
 }
 
-vq_status vq_codebook_create(vq_context *ctx, const vq_codebook_config *config,
-                             const float *vectors, vq_codebook **out)
+static vq_status take_numbers(vq_context *ctx, vq_codebook *book, const vq_codebook_numbers *from)
+{
+    const vq_ema_state *state = &book->state;
+    const vq_quantize_attrs attrs = attrs_of(&book->config);
+    const size_t codes = codes_of(book), dim = dim_of(book);
+    if (from->vectors) VQ_TRY(take(ctx, "code", codes, dim, from->vectors, state->codebook));
+    else draw_vectors(book);
+    vq_ema_start_averages(&attrs, state);
+    if (from->counts) VQ_TRY(take(ctx, "the count of code", codes, 1, from->counts, state->counts));
+    if (from->sums) VQ_TRY(take(ctx, "the sum of code", codes, dim, from->sums, state->sums));
+    book->steps = from->steps;
+    return VQ_OK;
+}
+
+vq_status vq_codebook_restore(vq_context *ctx, const vq_codebook_config *config,
+                              const vq_codebook_numbers *numbers, vq_codebook **out)
 {
     vq_codebook *book = NULL;
     vq_status status;
     *out = NULL;
     VQ_TRY(VQ_NEW(ctx, 1, &book));
     book->config = *config;
-    VQ_TRY_TO(build(ctx, book));
-    if (vectors) VQ_TRY_TO(take_vectors(ctx, book, vectors));
+    VQ_TRY_TO(allocate(ctx, book));
+    VQ_TRY_TO(take_numbers(ctx, book, numbers));
+    pack(ctx, book);
     *out = book;
     book = NULL;
 done:
@@ -80,11 +113,19 @@ done:
     return status;
 }
 
+vq_status vq_codebook_create(vq_context *ctx, const vq_codebook_config *config,
+                             const float *vectors, vq_codebook **out)
+{
+    return vq_codebook_restore(ctx, config, &(vq_codebook_numbers){.vectors = vectors}, out);
+}
+
 void vq_codebook_destroy(vq_context *ctx, vq_codebook *book)
 {
     if (!book) return;
-    vq_graph_destroy(ctx, book->graph);
-    vq_release(ctx, book->state);
+    vq_release(ctx, book->state.codebook);
+    vq_release(ctx, book->state.sums);
+    vq_release(ctx, book->state.counts);
+    vq_release(ctx, book->packed);
     vq_release(ctx, book);
 }
 
@@ -95,89 +136,293 @@ const vq_codebook_config *vq_codebook_configuration(const vq_codebook *book)
 
 const float *vq_codebook_vectors(const vq_codebook *book)
 {
-    return numbers_of(book, VQ_CODEBOOK);
+    return book->state.codebook;
 }
 
-/* Chooses codes for n vectors; the plan holds the results. */
-static vq_status choose(vq_context *ctx, const vq_codebook *book, size_t n, const float *z,
-                        bool training, vq_plan **plan)
+/* ---- quantising --------------------------------------------------------------- */
+
+/* A block of vectors and what becomes of it. */
+typedef struct block_job {
+    const vq_codebook *book;
+    const float *z;
+    size_t n;
+    int32_t *codes;   /* in the scratch where the caller does not want them */
+    bool measured;    /* whether distances are asked for */
+    double *squares;  /* |z_i - q_i|^2, where they are; else NULL */
+    void *workspace;  /* of the search */
+    vq_quantized out; /* vectors, distances and gradient of this block, or NULL */
+    double scale;     /* 2 / (n D) of all blocks */
+    atomic_bool infinite;
+} block_job;
+
+static void lay_out(const vq_context *ctx, block_job *job, vq_arena *arena)
 {
-    const vq_feed feed = {.value = book->z,
-                          .desc = {VQ_F32, {.rank = 2, .dim = {(int64_t)n, book->config.dim}}}};
-    const vq_plan_config config = {.backend = &vq_backend_portable,
-                                   .training = training,
-                                   .feeds = &feed,
-                                   .n_feeds = 1,
-                                   .wants = book->out,
-                                   .n_wants = 2};
-    VQ_TRY(vq_plan_create(ctx, book->graph, &config, plan));
-    vq_plan_bind(*plan, NULL, book->state);
-    memcpy(vq_plan_data(*plan, book->z, NULL), z, n * (size_t)book->config.dim * sizeof *z);
-    return vq_plan_forward(*plan);
+    job->codes = vq_arena_get(arena, job->n, sizeof(int32_t));
+    job->squares = job->measured ? vq_arena_get(arena, job->n, sizeof(double)) : NULL;
+    job->workspace = vq_arena_get(arena, vq_nearest_workspace(ctx, &job->book->index, job->n), 1);
 }
 
-static void take_codes(const vq_codebook *book, const vq_plan *plan, size_t n, uint32_t *indices)
+static void take_gradient(const block_job *job, const float *z, const float *q, float *to)
 {
-    const int32_t *codes = vq_plan_data(plan, book->out[1], NULL);
-    for (size_t i = 0; i < n; i++) indices[i] = (uint32_t)codes[i];
+    const float scale = (float)job->scale;
+    for (size_t d = 0; d < dim_of(job->book); d++) to[d] = scale * (z[d] - q[d]);
 }
 
-static float squared_distance(const float *a, const float *b, size_t dim)
+/* All ones in the exponent mean infinity or NaN. */
+static bool all_finite(const float *numbers, size_t count)
 {
-    double sum = 0.0;
-    for (size_t d = 0; d < dim; d++) {
-        const double gap = (double)a[d] - (double)b[d];
-        sum += gap * gap;
+    uint32_t bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, numbers + i, sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
     }
-    return (float)sum;
+    return !bad;
+}
+
+/* Called by the thread that has just found the codes of these rows. */
+static void take_rows(void *arg, size_t begin, size_t end)
+{
+    block_job *job = arg;
+    const vq_quantized *out = &job->out;
+    const size_t dim = dim_of(job->book);
+    if (!all_finite(job->z + begin * dim, (end - begin) * dim)) atomic_store(&job->infinite, true);
+    if (!job->squares && !out->vectors && !out->gradient) return;
+    for (size_t i = begin; i < end; i++) {
+        const float *z = job->z + i * dim;
+        const float *q = job->book->state.codebook + (size_t)job->codes[i] * dim;
+        if (job->squares) job->squares[i] = vq_squared_distance(z, q, dim);
+        if (out->vectors) memcpy(out->vectors + i * dim, q, dim * sizeof *q);
+        if (out->distances) out->distances[i] = (float)job->squares[i];
+        if (out->gradient) take_gradient(job, z, q, out->gradient + i * dim);
+    }
+}
+
+/* Names the first such number of n vectors, of which `first` others came before. */
+static vq_status refuse_infinite(vq_context *ctx, size_t dim, size_t first, size_t n,
+                                 const float *z)
+{
+    size_t i = 0;
+    while (i + 1 < n * dim && isfinite(z[i])) i++;
+    return vq_fail(ctx, VQ_E_NUMERIC, "codebook: vector %zu holds %g, which is not finite",
+                   first + i / dim, (double)z[i]);
+}
+
+/* Rows [first, first + count) of the n of a call. */
+static vq_status run_block(vq_context *ctx, block_job *job, const vq_quantized *all, size_t first,
+                           double *sum)
+{
+    const size_t dim = dim_of(job->book);
+    vq_arena arena = {0};
+    void *memory;
+    lay_out(ctx, job, &arena);
+    VQ_TRY(vq_scratch(ctx, arena.used, &memory));
+    arena = (vq_arena){.base = memory, .capacity = arena.used};
+    lay_out(ctx, job, &arena);
+    /* Codes are less than 2^31: both types hold the same bits. */
+    if (all->indices) job->codes = (int32_t *)(all->indices + first);
+    job->out = (vq_quantized){
+        .vectors = all->vectors ? all->vectors + first * dim : NULL,
+        .distances = all->distances ? all->distances + first : NULL,
+        .gradient = all->gradient ? all->gradient + first * dim : NULL,
+    };
+    vq_nearest_each(ctx, &job->book->index, job->n, job->z, job->codes, job->workspace, take_rows,
+                    job);
+    if (atomic_load(&job->infinite)) return refuse_infinite(ctx, dim, first, job->n, job->z);
+    for (size_t i = 0; job->squares && i < job->n; i++) *sum += job->squares[i];
+    return VQ_OK;
+}
+
+static vq_status quantize(vq_context *ctx, const vq_codebook *book, size_t n, const float *z,
+                          const vq_quantized *out)
+{
+    const size_t dim = dim_of(book);
+    const double numbers = (double)n * (double)dim;
+    double sum = 0.0;
+    VQ_CHECK(ctx, n > 0, VQ_E_SHAPE, "codebook: there are no vectors");
+    for (size_t first = 0; first < n; first += BLOCK) {
+        block_job job = {.book = book,
+                         .z = z + first * dim,
+                         .n = n - first < BLOCK ? n - first : BLOCK,
+                         .measured = out->mse || out->distances,
+                         .scale = 2.0 / numbers};
+        VQ_TRY(run_block(ctx, &job, out, first, &sum));
+    }
+    if (out->mse) *out->mse = sum / numbers;
+    return VQ_OK;
+}
+
+vq_status vq_codebook_quantize(vq_context *ctx, const vq_codebook *book, size_t n, const float *z,
+                               const vq_quantized *out)
+{
+    return quantize(ctx, book, n, z, out);
 }
 
 vq_status vq_codebook_nearest(vq_context *ctx, const vq_codebook *book, size_t n, const float *z,
                               uint32_t *indices, float *distances)
 {
-    const size_t dim = (size_t)book->config.dim;
-    vq_plan *plan = NULL;
-    vq_status status;
-    VQ_TRY_TO(choose(ctx, book, n, z, false, &plan));
-    take_codes(book, plan, n, indices);
-    const float *q = vq_plan_data(plan, book->out[0], NULL);
-    for (size_t i = 0; distances && i < n; i++)
-        distances[i] = squared_distance(z + i * dim, q + i * dim, dim);
-done:
-    vq_plan_destroy(plan);
-    return status;
+    return quantize(ctx, book, n, z, &(vq_quantized){.indices = indices, .distances = distances});
 }
 
 vq_status vq_codebook_lookup(vq_context *ctx, const vq_codebook *book, size_t n,
                              const uint32_t *indices, float *vectors)
 {
-    const size_t dim = (size_t)book->config.dim;
+    const size_t dim = dim_of(book);
     for (size_t i = 0; i < n; i++) {
-        VQ_CHECK(ctx, indices[i] < (uint64_t)book->config.codes, VQ_E_ARG,
-                 "codebook: code %u was asked for, but there are %lld", (unsigned)indices[i],
-                 (long long)book->config.codes);
-        memcpy(vectors + i * dim, vq_codebook_vectors(book) + indices[i] * dim,
-               dim * sizeof *vectors);
+        VQ_CHECK(ctx, indices[i] < codes_of(book), VQ_E_ARG,
+                 "codebook: code %u was asked for, but there are %zu", (unsigned)indices[i],
+                 codes_of(book));
+        memcpy(vectors + i * dim, book->state.codebook + indices[i] * dim, dim * sizeof *vectors);
     }
     return VQ_OK;
 }
 
-vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n, const float *z,
-                           float *quantized, uint32_t *indices, double *diff)
+/* ---- the few nearest ---------------------------------------------------------- */
+
+typedef struct top_job {
+    const vq_codebook *book;
+    const float *z;
+    size_t top;
+    const uint32_t *indices;
+    float *distances;
+} top_job;
+
+static void measure_rows(void *arg, size_t begin, size_t end, int thread)
 {
-    vq_plan *plan = NULL;
-    vq_status status;
-    VQ_TRY_TO(choose(ctx, book, n, z, true, &plan));
-    VQ_TRY_TO(vq_plan_update(plan, book->state, book->steps + 1));
+    const top_job *job = arg;
+    const size_t dim = dim_of(job->book);
+    (void)thread;
+    for (size_t at = begin * job->top; at < end * job->top; at++)
+        job->distances[at] =
+            (float)vq_squared_distance(job->z + at / job->top * dim,
+                                       job->book->state.codebook + job->indices[at] * dim, dim);
+}
+
+static vq_status check_top(vq_context *ctx, size_t n, size_t top, const int32_t *codes)
+{
+    for (size_t at = 0; at < n * top; at++)
+        VQ_CHECK(ctx, codes[at] >= 0, VQ_E_NUMERIC,
+                 "codebook: vector %zu is too far from the codes, which f32 cannot order",
+                 at / top);
+    return VQ_OK;
+}
+
+vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book, size_t n,
+                                  const float *z, size_t top, uint32_t *indices, float *distances)
+{
+    top_job job = {.book = book, .z = z, .top = top, .indices = indices, .distances = distances};
+    const size_t dim = dim_of(book);
+    void *workspace;
+    VQ_CHECK(ctx, n > 0, VQ_E_SHAPE, "codebook: there are no vectors");
+    VQ_CHECK(ctx, top >= 1 && top <= codes_of(book), VQ_E_ARG,
+             "codebook: %zu nearest codes were asked for; 1 to %zu are there", top, codes_of(book));
+    if (!all_finite(z, n * dim)) return refuse_infinite(ctx, dim, 0, n, z);
+    VQ_TRY(vq_scratch(ctx, vq_nearest_top_workspace(ctx, &book->index, n, top), &workspace));
+    vq_nearest_top(ctx, &book->index, n, z, top, (int32_t *)indices, workspace);
+    VQ_TRY(check_top(ctx, n, top, (int32_t *)indices));
+    if (distances) vq_parallel_for(ctx, n, 1 + VQ_ELEMENT_GRAIN / (dim * top), measure_rows, &job);
+    return VQ_OK;
+}
+
+/* ---- training ----------------------------------------------------------------- */
+
+/* `batch` holds counts and sums; `codes` those of the vectors. */
+static vq_status move(vq_context *ctx, vq_codebook *book, size_t n, const float *z,
+                      const uint32_t *codes, float *batch)
+{
+    const vq_quantize_attrs attrs = attrs_of(&book->config);
+    const vq_quantize_sizes sizes = {.n = n, .dim = dim_of(book), .n_codes = codes_of(book)};
+    vq_quantize_sums(ctx, &sizes, z, (const int32_t *)codes, batch);
+    VQ_TRY(vq_ema_update(ctx, "codebook", &attrs, batch, &book->state, book->steps + 1));
     book->steps++;
-    if (quantized)
-        memcpy(quantized, vq_plan_data(plan, book->out[0], NULL),
-               n * (size_t)book->config.dim * sizeof *quantized);
-    if (indices) take_codes(book, plan, n, indices);
-    if (diff) *diff = vq_plan_term(plan, 0);
+    pack(ctx, book);
+    return VQ_OK;
+}
+
+vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n, const float *z,
+                           const vq_quantized *out)
+{
+    vq_quantized wanted = *out;
+    uint32_t *codes = NULL;
+    float *batch = NULL;
+    vq_status status;
+    if (!wanted.indices) {
+        VQ_TRY_TO(VQ_NEW(ctx, n, &codes));
+        wanted.indices = codes;
+    }
+    VQ_TRY_TO(VQ_NEW(ctx, codes_of(book) * (1 + dim_of(book)), &batch));
+    VQ_TRY_TO(quantize(ctx, book, n, z, &wanted));
+    VQ_TRY_TO(move(ctx, book, n, z, wanted.indices, batch));
 done:
-    vq_plan_destroy(plan);
+    vq_release(ctx, batch);
+    vq_release(ctx, codes);
     return status;
+}
+
+/* ---- how it is used ------------------------------------------------------------- */
+
+vq_status vq_codebook_usage_create(vq_context *ctx, const vq_codebook *book, vq_codebook_usage *out)
+{
+    *out = (vq_codebook_usage){0};
+    return VQ_NEW(ctx, codes_of(book), &out->counts);
+}
+
+void vq_codebook_usage_clear(vq_context *ctx, vq_codebook_usage *usage)
+{
+    vq_release(ctx, usage->counts);
+    *usage = (vq_codebook_usage){0};
+}
+
+vq_status vq_codebook_usage_add(vq_context *ctx, const vq_codebook *book, size_t n,
+                                const uint32_t *indices, const float *distances,
+                                vq_codebook_usage *usage)
+{
+    for (size_t i = 0; i < n; i++)
+        VQ_CHECK(ctx, indices[i] < codes_of(book), VQ_E_ARG,
+                 "codebook: code %u was counted, but there are %zu", (unsigned)indices[i],
+                 codes_of(book));
+    for (size_t i = 0; i < n; i++) {
+        usage->counts[indices[i]]++;
+        if (!distances) continue;
+        usage->squared += (double)distances[i];
+        if ((double)distances[i] > usage->furthest) usage->furthest = (double)distances[i];
+    }
+    usage->vectors += n;
+    return VQ_OK;
+}
+
+static void measure_usage(const vq_codebook *book, const vq_codebook_usage *usage,
+                          vq_codebook_statistics *out)
+{
+    const double all = (double)usage->vectors;
+    double entropy = 0.0;
+    if (usage->vectors == 0) return;
+    for (size_t k = 0; k < codes_of(book); k++) {
+        const double share = (double)usage->counts[k] / all;
+        out->used += share > 0.0;
+        if (share > 0.0) entropy -= share * log(share);
+    }
+    out->perplexity = exp(entropy);
+    out->mean_distance = usage->squared / all;
+}
+
+void vq_codebook_measure(const vq_codebook *book, const vq_codebook_usage *usage,
+                         vq_codebook_statistics *out)
+{
+    const size_t dim = dim_of(book), codes = codes_of(book);
+    *out = (vq_codebook_statistics){.least_norm = HUGE_VAL};
+    for (size_t k = 0; k < codes; k++) {
+        double squares = 0.0;
+        for (size_t d = 0; d < dim; d++) {
+            const double number = (double)book->state.codebook[k * dim + d];
+            squares += number * number;
+        }
+        const double norm = sqrt(squares);
+        out->least_norm = fmin(out->least_norm, norm);
+        out->greatest_norm = fmax(out->greatest_norm, norm);
+        out->mean_norm += norm / (double)codes;
+    }
+    if (usage) measure_usage(book, usage, out);
 }
 
 #endif

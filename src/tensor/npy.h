@@ -3,6 +3,7 @@
 #ifndef VQ_TENSOR_NPY_H
 #define VQ_TENSOR_NPY_H
 
+#include "base/input.h"
 #include <stdbool.h>
 #include <vqvae/tensor.h>
 
@@ -24,6 +25,8 @@ typedef struct vq_npy_header {
  *  @return VQ_OK, VQ_E_FORMAT, VQ_E_UNSUPPORTED */
 VQ_MUST_USE vq_status vq_npy_header_read(vq_context *ctx, const void *bytes, size_t size,
                                          vq_npy_header *out);
+/** The header of an input, which holds that one array and no more. @return also VQ_E_IO */
+VQ_MUST_USE vq_status vq_npy_header_take(const vq_input *input, vq_npy_header *h);
 
 /** Room that the header of an array takes at most where this library writes it. */
 enum { VQ_NPY_OWN_HEADER_MAX = 512 };

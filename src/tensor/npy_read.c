@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "base/input.h"
 #include "tensor/npy.h"
+#include "tensor/numbers.h"
 #include "tensor/shape.h"
 #include <string.h>
 
@@ -29,17 +30,6 @@ static void copy_fortran(const vq_npy_header *h, const unsigned char *from, unsi
     }
 }
 
-static void swap_bytes(unsigned char *data, size_t bytes, size_t size)
-{
-    for (unsigned char *at = data; at < data + bytes; at += size) {
-        for (size_t i = 0; i < size / 2; i++) {
-            const unsigned char kept = at[i];
-            at[i] = at[size - 1 - i];
-            at[size - 1 - i] = kept;
-        }
-    }
-}
-
 /* Fills the array's memory; only what stands in another order needs a second copy for a while. */
 static vq_status take_data(const vq_input *input, const vq_npy_header *h, unsigned char *to)
 {
@@ -48,13 +38,14 @@ static vq_status take_data(const vq_input *input, const vq_npy_header *h, unsign
     if (h->fortran) VQ_TRY(VQ_NEW(input->ctx, h->bytes, &other));
     VQ_TRY_TO(vq_input_take(input, h->data_at, other ? other : to, h->bytes));
     if (other && h->bytes > 0) copy_fortran(h, other, to);
-    if (h->swap) swap_bytes(to, h->bytes, vq_dtype_size(h->dtype));
+    const size_t size = vq_dtype_size(h->dtype);
+    if (h->swap) vq_numbers_swap(to, h->bytes / size, size);
 done:
     vq_release(input->ctx, other);
     return status;
 }
 
-static vq_status take_header(const vq_input *input, vq_npy_header *h)
+vq_status vq_npy_header_take(const vq_input *input, vq_npy_header *h)
 {
     unsigned char start[VQ_NPY_HEADER_MAX];
     const size_t size = input->size < sizeof start ? (size_t)input->size : sizeof start;
@@ -78,7 +69,7 @@ static vq_status parse(vq_context *ctx, const vq_input *input, vq_array *out)
     vq_status status = VQ_OK;
     vq_npy_header h;
     *out = (vq_array){0};
-    VQ_TRY(take_header(input, &h));
+    VQ_TRY(vq_npy_header_take(input, &h));
     out->dtype = h.dtype;
     out->shape = h.shape;
     VQ_TRY_TO(vq_strdup(ctx, "", &out->name));

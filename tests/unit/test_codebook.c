@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/context.h"
 #include "base/random.h"
 #include "support/fixture.h"
 #include "support/golden.h"
@@ -71,16 +72,142 @@ static void test_tie(void **state)
     vq_codebook_destroy(ctx, book);
 }
 
+/* Against all distances in order, and against the search for one. */
+static void test_top(void **state)
+{
+    (void)state;
+    enum { TOP = 5 };
+    static uint32_t index[ROWS * TOP], one[ROWS];
+    static float distance[ROWS * TOP];
+    vq_codebook *book = make(0);
+    must(ctx, vq_codebook_nearest_top(ctx, book, ROWS, rows, TOP, index, distance));
+    must(ctx, vq_codebook_nearest(ctx, book, ROWS, rows, one, NULL));
+    for (int i = 0; i < ROWS; i++) {
+        const float *z = rows + i * DIM;
+        assert_int_equal(index[i * TOP], one[i]);
+        for (int t = 0; t < TOP; t++) {
+            const double own = squared(z, vectors + index[i * TOP + t] * DIM);
+            int nearer = 0;
+            for (int k = 0; k < CODES; k++) nearer += squared(z, vectors + k * DIM) < own - 1e-5;
+            assert_true(nearer <= t);
+            assert_true(fabs(own - (double)distance[i * TOP + t]) <= 1e-6 * own);
+            for (int u = 0; u < t; u++)
+                assert_int_not_equal(index[i * TOP + u], index[i * TOP + t]);
+        }
+    }
+    vq_codebook_destroy(ctx, book);
+}
+
+/* Far from the origin a distance must not be what is left of two large numbers. */
+static void test_far_distances(void **state)
+{
+    (void)state;
+    float far[CODES * DIM], z[DIM], distance;
+    uint32_t index;
+    const vq_codebook_config config = {.codes = CODES, .dim = DIM, .decay = 0.9, .epsilon = 1e-5};
+    vq_codebook *book;
+    for (int i = 0; i < CODES * DIM; i++) far[i] = 1e4f + 0.01f * vectors[i];
+    for (int d = 0; d < DIM; d++) z[d] = far[7 * DIM + d];
+    z[0] += 0.001f;
+    must(ctx, vq_codebook_create(ctx, &config, far, &book));
+    must(ctx, vq_codebook_nearest(ctx, book, 1, z, &index, &distance));
+    const double own = squared(z, far + index * DIM);
+    for (int k = 0; k < CODES; k++) assert_true(own <= squared(z, far + k * DIM));
+    assert_true(own > 0.0 && fabs(own - (double)distance) <= 1e-6 * own);
+    vq_codebook_destroy(ctx, book);
+}
+
+/* The same of every block of vectors, whatever is asked for; more than one block. */
+static void test_quantize(void **state)
+{
+    (void)state;
+    enum { MANY = 65536 + 300 };
+    float *z = NULL, *q = NULL, *distance = NULL;
+    uint32_t *index = NULL, one;
+    double mse, sum = 0.0;
+    vq_codebook *book = make(0);
+    must(ctx, VQ_NEW(ctx, MANY * DIM, &z));
+    must(ctx, VQ_NEW(ctx, MANY * DIM, &q));
+    must(ctx, VQ_NEW(ctx, MANY, &distance));
+    must(ctx, VQ_NEW(ctx, MANY, &index));
+    for (int i = 0; i < MANY * DIM; i++) z[i] = rows[i % (ROWS * DIM)];
+    must(ctx,
+         vq_codebook_quantize(ctx, book, MANY, z, &(vq_quantized){index, q, distance, NULL, &mse}));
+    for (int i = 0; i < MANY; i++) {
+        const int same = i % ROWS;
+        if (i < ROWS) {
+            must(ctx, vq_codebook_nearest(ctx, book, 1, rows + i * DIM, &one, NULL));
+            assert_int_equal(index[i], one);
+        }
+        assert_int_equal(index[i], index[same]);
+        assert_memory_equal(q + i * DIM, vectors + index[i] * DIM, DIM * sizeof *q);
+        sum += squared(z + i * DIM, q + i * DIM);
+        assert_true(distance[i] == distance[same]);
+    }
+    assert_true(fabs(mse - sum / (MANY * (double)DIM)) <= 1e-12 * mse);
+    vq_codebook_destroy(ctx, book);
+    vq_release(ctx, z);
+    vq_release(ctx, q);
+    vq_release(ctx, distance);
+    vq_release(ctx, index);
+}
+
+/* Once a context has searched as many vectors, it asks for no more memory. */
+static void test_no_memory_asked(void **state)
+{
+    (void)state;
+    fixture_faults faults = {0};
+    vq_context *counting = fixture_faulty_context(&faults, NULL);
+    uint32_t index[ROWS];
+    float distance[ROWS];
+    vq_codebook *book = make(0);
+    must(counting, vq_codebook_nearest(counting, book, ROWS, rows, index, distance));
+    const long calls = faults.calls;
+    for (int n = 1; n <= ROWS; n += 50)
+        must(counting, vq_codebook_nearest(counting, book, (size_t)n, rows, index, distance));
+    assert_int_equal(faults.calls, calls);
+    vq_context_destroy(counting);
+    vq_codebook_destroy(ctx, book);
+}
+
+static void test_statistics(void **state)
+{
+    (void)state;
+    const float three[] = {3.0f, 4.0f, 0.0f, 0.0f, 6.0f, 8.0f};
+    const vq_codebook_config config = {.codes = 3, .dim = 2, .decay = 0.9, .epsilon = 1e-5};
+    const uint32_t codes[] = {0, 2, 0, 2}, beyond = 3;
+    const float distances[] = {1.0f, 2.0f, 3.0f, 0.0f};
+    vq_codebook *book;
+    vq_codebook_usage usage;
+    vq_codebook_statistics s;
+    must(ctx, vq_codebook_create(ctx, &config, three, &book));
+    vq_codebook_measure(book, NULL, &s);
+    assert_true(s.least_norm == 0.0 && s.mean_norm == 5.0 && s.greatest_norm == 10.0);
+    assert_true(s.used == 0 && s.perplexity == 0.0);
+    must(ctx, vq_codebook_usage_create(ctx, book, &usage));
+    must(ctx, vq_codebook_usage_add(ctx, book, 2, codes, distances, &usage));
+    must(ctx, vq_codebook_usage_add(ctx, book, 2, codes + 2, distances + 2, &usage));
+    assert_int_equal(vq_codebook_usage_add(ctx, book, 1, &beyond, NULL, &usage), VQ_E_ARG);
+    fixture_error_names(ctx, "code 3 was counted, but there are 3");
+    vq_codebook_measure(book, &usage, &s);
+    assert_true(usage.counts[0] == 2 && usage.counts[1] == 0 && usage.counts[2] == 2);
+    assert_true(s.used == 2 && fabs(s.perplexity - 2.0) < 1e-12 && s.mean_distance == 1.5);
+    assert_true(usage.furthest == 3.0);
+    vq_codebook_usage_clear(ctx, &usage);
+    vq_codebook_destroy(ctx, book);
+}
+
 /* The formulas in double; the golden files of tests/walk hold the numbers of the original. */
 static void test_step(void **state)
 {
     (void)state;
     double count[CODES], sum[CODES * DIM], diff, squares = 0.0, total = 0.0;
     uint32_t index[ROWS], before[ROWS];
-    float q[ROWS * DIM];
+    float q[ROWS * DIM], gradient[ROWS * DIM];
+    const vq_quantized out = {.vectors = q, .indices = index, .gradient = gradient, .mse = &diff};
     vq_codebook *book = make(1);
     must(ctx, vq_codebook_nearest(ctx, book, ROWS, rows, before, NULL));
-    must(ctx, vq_codebook_step(ctx, book, ROWS, rows, q, index, &diff));
+    must(ctx, vq_codebook_step(ctx, book, ROWS, rows, &out));
     assert_memory_equal(index, before, sizeof index);
     for (int k = 0; k < CODES; k++) count[k] = 0.0;
     for (int k = 0; k < CODES * DIM; k++) sum[k] = 0.99 * (double)vectors[k];
@@ -91,13 +218,18 @@ static void test_step(void **state)
         for (int d = 0; d < DIM; d++)
             sum[index[i] * DIM + (uint32_t)d] += 0.01 * (double)rows[i * DIM + d];
         assert_memory_equal(q + i * DIM, vectors + index[i] * DIM, DIM * sizeof *q);
+        for (int d = 0; d < DIM; d++) {
+            const int at = i * DIM + d;
+            const double slope = 2.0 * ((double)rows[at] - (double)q[at]) / (ROWS * DIM);
+            assert_true(fabs((double)gradient[at] - slope) <= 1e-6 * fabs(slope));
+        }
     }
     assert_true(fabs(diff - squares / (ROWS * DIM)) < 1e-9);
     for (int k = 0; k < CODES * DIM; k++) {
         const double e = sum[k] / ((count[k / DIM] + 1e-5) / (total + CODES * 1e-5) * total);
         assert_true(fabs((double)vq_codebook_vectors(book)[k] - e) <= 1e-5 * fabs(e) + 1e-6);
     }
-    must(ctx, vq_codebook_step(ctx, book, ROWS, rows, NULL, NULL, NULL));
+    must(ctx, vq_codebook_step(ctx, book, ROWS, rows, &(vq_quantized){0}));
     vq_codebook_destroy(ctx, book);
 }
 
@@ -163,7 +295,7 @@ static void test_refusals(void **state)
     vq_codebook_config config = {.codes = 2, .dim = 2, .decay = 0.99, .epsilon = 1e-5, .start = 3};
     const float bad[4] = {0.0f, 1.0f, NAN, 2.0f};
     const uint32_t beyond = CODES;
-    uint32_t index;
+    uint32_t index, many[ROWS];
     float q[DIM];
     vq_codebook *book;
     assert_int_equal(vq_codebook_create(ctx, &config, NULL, &book), VQ_E_ARG);
@@ -181,8 +313,22 @@ static void test_refusals(void **state)
     fixture_error_names(ctx, "code 37 was asked for, but there are 37");
     assert_int_equal(vq_codebook_nearest(ctx, book, 0, rows, &index, NULL), VQ_E_SHAPE);
     const float infinite[DIM] = {INFINITY};
-    assert_int_equal(vq_codebook_step(ctx, book, 1, infinite, NULL, NULL, NULL), VQ_E_NUMERIC);
+    assert_int_equal(vq_codebook_step(ctx, book, 1, infinite, &(vq_quantized){0}), VQ_E_NUMERIC);
+    fixture_error_names(ctx, "vector 0 holds inf, which is not finite");
     assert_memory_equal(vq_codebook_vectors(book), vectors, sizeof vectors);
+    rows[(ROWS - 1) * DIM] = NAN;
+    const float kept = rows[0];
+    assert_int_equal(vq_codebook_nearest(ctx, book, ROWS, rows, many, NULL), VQ_E_NUMERIC);
+    fixture_error_names(ctx, "vector 300 holds nan");
+    assert_int_equal(vq_codebook_nearest_top(ctx, book, ROWS, rows, 1, many, NULL), VQ_E_NUMERIC);
+    fixture_error_names(ctx, "vector 300 holds nan");
+    rows[(ROWS - 1) * DIM] = kept;
+    assert_int_equal(vq_codebook_nearest_top(ctx, book, 1, rows, 0, many, NULL), VQ_E_ARG);
+    assert_int_equal(vq_codebook_nearest_top(ctx, book, 1, rows, CODES + 1, many, NULL), VQ_E_ARG);
+    fixture_error_names(ctx, "38 nearest codes were asked for; 1 to 37 are there");
+    const float far[DIM] = {3e38f, 3e38f};
+    assert_int_equal(vq_codebook_nearest_top(ctx, book, 1, far, CODES, many, NULL), VQ_E_NUMERIC);
+    fixture_error_names(ctx, "vector 0 is too far from the codes");
     vq_codebook_destroy(ctx, book);
 }
 
@@ -191,7 +337,7 @@ static vq_status use(vq_context *faulty)
     const vq_codebook_config config = {.codes = CODES, .dim = DIM, .decay = 0.9, .epsilon = 1e-5};
     vq_codebook *book;
     vq_status status = vq_codebook_create(faulty, &config, vectors, &book);
-    if (status == VQ_OK) status = vq_codebook_step(faulty, book, ROWS, rows, NULL, NULL, NULL);
+    if (status == VQ_OK) status = vq_codebook_step(faulty, book, ROWS, rows, &(vq_quantized){0});
     vq_codebook_destroy(faulty, book);
     return status;
 }
@@ -203,11 +349,10 @@ static void test_memory(void **state)
     for (long fail_at = 1; status != VQ_OK; fail_at++) {
         fixture_faults faults = {.fail_at = fail_at};
         vq_context *faulty = fixture_faulty_context(&faults, NULL);
-        const long live = faults.live;
         status = use(faulty);
         assert_true(status == VQ_OK || status == VQ_E_NOMEM);
-        assert_int_equal(faults.live, live);
-        vq_context_destroy(faulty);
+        vq_context_destroy(faulty); /* with the memory that it kept for searches */
+        assert_int_equal(faults.live, 0);
     }
 }
 
@@ -230,10 +375,12 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nearest),  cmocka_unit_test(test_step),
-        cmocka_unit_test(test_seed),     cmocka_unit_test(test_readers),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_tie),
+        cmocka_unit_test(test_nearest),    cmocka_unit_test(test_step),
+        cmocka_unit_test(test_seed),       cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_tie),        cmocka_unit_test(test_top),
+        cmocka_unit_test(test_quantize),   cmocka_unit_test(test_far_distances),
+        cmocka_unit_test(test_statistics), cmocka_unit_test(test_no_memory_asked),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -46,7 +46,9 @@ static void test_library(void **state)
         float q[N * DIM];
         fill_signed(1001 * (step + 1), N * DIM, x);
         to_floats(N * DIM, x, input);
-        must(file.ctx, vq_codebook_step(file.ctx, book, N, input, q, ind, &diff));
+        must(file.ctx,
+             vq_codebook_step(file.ctx, book, N, input,
+                              &(vq_quantized){.vectors = q, .indices = ind, .mse = &diff}));
         walk_compare(&file, "diff", step, 1, &diff);
         walk_compare_codes(&file, "ind", step * SHOWN, SHOWN, ind);
         to_doubles(SHOWN * DIM, q, quantize);
@@ -67,7 +69,7 @@ static void test_unused_code(void **state)
     const float table[2] = {1.0f, 3.0f}, near_first[2] = {0.9f, 1.1f};
     for (int start = 0; start < 2; start++) {
         vq_codebook *book = make_codebook(ctx, 2, 1, start, table);
-        must(ctx, vq_codebook_step(ctx, book, 2, near_first, NULL, NULL, NULL));
+        must(ctx, vq_codebook_step(ctx, book, 2, near_first, &(vq_quantized){0}));
         const double grown = (double)vq_codebook_vectors(book)[1] / 3.0;
         /* The chosen one starts at 1 and is chosen by two vectors of mean 1. */
         const double chosen = (double)vq_codebook_vectors(book)[0];
