@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings_json.c -- configurations read from JSON text. Every change is made to a copy,
  * so a refused text leaves the configuration as it was. */
+#include "base/json.h"
 #include "base/settings_field.h"
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -96,13 +96,11 @@ vq_status vq_settings_read(vq_context *ctx, const vq_table *table, const char *j
     vq_status status = VQ_OK;
     unsigned char *changed = NULL;
     json_error_t error;
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &error);
-    if (!root) {
-        if (json_error_code(&error) == json_error_out_of_memory)
-            return vq_fail(ctx, VQ_E_NOMEM, "%s: no memory to read the JSON text", table->name);
-        return vq_fail(ctx, VQ_E_ARG, "%s: the JSON text is wrong at line %d, column %d: %s",
-                       table->name, error.line, error.column, error.text);
-    }
+    bool no_memory;
+    json_t *root = vq_json_read(json, strlen(json), 0, &error, &no_memory);
+    VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "%s: no memory to read the JSON text", table->name);
+    VQ_CHECK(ctx, root, VQ_E_ARG, "%s: the JSON text is wrong at line %d, column %d: %s",
+             table->name, error.line, error.column, error.text);
     VQ_TRY_TO(VQ_NEW(ctx, table->size, &changed));
     memcpy(changed, config, table->size);
     VQ_TRY_TO(read_object(ctx, table, table->name, root, changed));

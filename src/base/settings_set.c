@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/settings_set.c -- one setting changed by a name such as "lr" or "level.1.k". */
+#include "base/json.h"
 #include "base/settings_field.h"
-#include <jansson.h>
+#include "base/utf8.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -15,14 +16,14 @@ typedef struct cursor {
 } cursor;
 
 /* Numbers are written as in JSON whatever the language of the system is set to; what is not JSON
- * becomes a text, which the field then refuses by showing it. */
+ * becomes a text, which the field then refuses by showing it. NULL where memory is short. */
 static json_t *value_of(const vq_field *field, const char *text)
 {
     json_error_t error;
-    json_t *value = NULL;
-    if (field->type != VQ_FIELD_CHOICE)
-        value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
-    return value ? value : json_string(text);
+    bool no_memory;
+    if (field->type == VQ_FIELD_CHOICE) return json_string(text);
+    json_t *value = vq_json_read(text, strlen(text), JSON_DECODE_ANY, &error, &no_memory);
+    return value || no_memory ? value : json_string(text);
 }
 
 static vq_status assign_text(vq_context *ctx, const cursor *at, const vq_field *field,
@@ -30,8 +31,9 @@ static vq_status assign_text(vq_context *ctx, const cursor *at, const vq_field *
 {
     char where[VQ_WHERE_SIZE];
     vq_where_join(where, at->section, field->name, strlen(field->name));
+    VQ_CHECK(ctx, vq_utf8_valid(text), VQ_E_ARG, "%s: the value is not UTF-8 text", where);
     json_t *value = value_of(field, text);
-    VQ_CHECK(ctx, value, VQ_E_ARG, "%s: the value is not UTF-8 text", where);
+    VQ_CHECK(ctx, value, VQ_E_NOMEM, "%s: no memory to read the value", where);
     const vq_status status = vq_field_assign(ctx, where, field, value, at->config);
     json_decref(value);
     return status;

@@ -3,6 +3,7 @@
 #include "base/settings_field.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,24 +38,34 @@ static vq_status add(text *t, const char *words)
     return VQ_OK;
 }
 
-/* The fewest digits that read back as the same number; 17 always do (IEEE 754). jansson writes
- * and reads a point whatever the language of the system is. */
+/* Writes a number with these digits; `*again` is what it reads back as. False where memory is
+ * short. jansson writes and reads a point whatever the language of the system is. */
+static bool write_real(double value, size_t digits, char number[NUMBER], double *again)
+{
+    json_t *real = json_real(value);
+    const size_t size =
+        real ? json_dumpb(real, number, NUMBER - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits))
+             : 0;
+    json_decref(real);
+    if (size == 0 || size >= NUMBER) return false;
+    number[size] = '\0';
+    json_t *read = json_loads(number, JSON_DECODE_ANY, NULL);
+    *again = json_real_value(read);
+    json_decref(read);
+    return read != NULL;
+}
+
+/* The fewest digits that read back as the same number; 17 always do (IEEE 754). */
 static vq_status add_real(text *t, double value)
 {
-    char number[NUMBER] = "";
-    json_t *real = json_real(value);
-    VQ_CHECK(t->ctx, real, VQ_E_NUMERIC, "a setting is not a finite number");
+    char number[NUMBER];
+    double again = NAN;
+    VQ_CHECK(t->ctx, isfinite(value), VQ_E_NUMERIC, "a setting is not a finite number");
     for (size_t digits = 15; digits <= 17; digits++) {
-        const size_t size = json_dumpb(real, number, sizeof number - 1,
-                                       JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        number[size < sizeof number ? size : 0] = '\0';
-        json_t *again = json_loads(number, JSON_DECODE_ANY, NULL);
-        const bool same =
-            again && !(json_real_value(again) < value) && !(json_real_value(again) > value);
-        json_decref(again);
-        if (same) break;
+        VQ_CHECK(t->ctx, write_real(value, digits, number, &again), VQ_E_NOMEM,
+                 "no memory to write a setting");
+        if (!(again < value) && !(again > value)) break;
     }
-    json_decref(real);
     return add(t, number);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <vqvae/version.h>
 
+#include "base/json.h"
 #include "tensor/archive.h"
 #include "tensor/hash.h"
 #include "tensor/shape.h"
@@ -164,11 +165,11 @@ static vq_status read_variance(vq_context *ctx, const char *where, const vq_arch
                                double *variance)
 {
     json_error_t error;
+    bool no_memory;
     const char *text = vq_archive_meta(archive, "vqvae.variance");
     *variance = 0.0;
     if (!text) return VQ_OK;
-    json_t *number = json_loads(text, JSON_DECODE_ANY, &error);
-    const bool no_memory = !number && json_error_code(&error) == json_error_out_of_memory;
+    json_t *number = vq_json_read(text, strlen(text), JSON_DECODE_ANY, &error, &no_memory);
     *variance = json_is_number(number) ? json_number_value(number) : -1.0;
     json_decref(number);
     VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "%s: no memory to read vqvae.variance", where);

@@ -2,6 +2,7 @@
  * tensor/archive.c -- arrays and archives in memory: searched, read as JSON and released. */
 #include "tensor/archive.h"
 #include "base/context.h"
+#include "base/json.h"
 #include <string.h>
 
 void vq_array_clear(vq_context *ctx, vq_array *array)
@@ -41,13 +42,13 @@ const char *vq_archive_meta(const vq_archive *archive, const char *key)
 vq_status vq_archive_object(vq_context *ctx, const char *where, const vq_archive *archive,
                             const char *key, json_t **out)
 {
+    bool no_memory;
     json_error_t error;
     const char *text = vq_archive_meta(archive, key);
     *out = NULL;
     VQ_CHECK(ctx, text, VQ_E_FORMAT, "%s has no %s among its metadata", where, key);
-    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!value && json_error_code(&error) == json_error_out_of_memory)
-        return vq_fail(ctx, VQ_E_NOMEM, "%s: no memory to read %s", where, key);
+    json_t *value = vq_json_read(text, strlen(text), 0, &error, &no_memory);
+    VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "%s: no memory to read %s", where, key);
     VQ_CHECK(ctx, value, VQ_E_FORMAT, "%s: %s is not JSON: %s", where, key, error.text);
     if (!json_is_object(value)) {
         json_decref(value);

@@ -71,14 +71,15 @@ vq_status vq_pack_json(vq_pack *pack, const char *key, json_t *value)
     enum { FLAGS = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) };
     char *text = NULL;
     VQ_CHECK(pack->ctx, value, VQ_E_NOMEM, "no memory for the text %s", key);
-    const size_t size = json_dumpb(value, NULL, 0, FLAGS);
+    const size_t size = json_dumpb(value, NULL, 0, FLAGS); /* 0 where memory is short */
     vq_status status = VQ_NEW(pack->ctx, size + 1, &text);
-    if (status == VQ_OK) {
-        (void)json_dumpb(value, text, size, FLAGS); /* the zero after it is there already */
-        status = vq_pack_text(pack, key, text);
-    }
-    vq_release(pack->ctx, text);
+    const bool written =
+        status == VQ_OK && size > 0 && json_dumpb(value, text, size, FLAGS) == size;
     json_decref(value);
+    if (status == VQ_OK && !written)
+        status = vq_fail(pack->ctx, VQ_E_NOMEM, "no memory for the text %s", key);
+    if (status == VQ_OK) status = vq_pack_text(pack, key, text);
+    vq_release(pack->ctx, text);
     return status;
 }
 

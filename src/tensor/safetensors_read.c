@@ -6,9 +6,9 @@
  * are refused. */
 #include "base/context.h"
 #include "base/input.h"
+#include "base/json.h"
 #include "tensor/safetensors.h"
 #include "tensor/shape.h"
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +68,7 @@ static vq_status read_header(reader *r)
 {
     vq_context *ctx = r->ctx;
     json_error_t error;
+    bool no_memory;
     VQ_TRY(take_header(r));
     const size_t length = r->header_size;
     VQ_CHECK(ctx, r->header[0] == '{', VQ_E_FORMAT,
@@ -75,9 +76,8 @@ static vq_status read_header(reader *r)
     /* jansson goes on behind a zero that follows a number. */
     VQ_CHECK(ctx, !memchr(r->header, 0, length), VQ_E_FORMAT,
              "the safetensors header holds a zero byte");
-    r->root = json_loadb(r->header, length, JSON_REJECT_DUPLICATES, &error);
-    if (!r->root && json_error_code(&error) == json_error_out_of_memory)
-        return vq_fail(ctx, VQ_E_NOMEM, "no memory for the safetensors header");
+    r->root = vq_json_read(r->header, length, 0, &error, &no_memory);
+    VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "no memory for the safetensors header");
     VQ_CHECK(ctx, r->root, VQ_E_FORMAT, "the safetensors header is not valid at byte %d: %s",
              error.position, error.text);
     return VQ_OK;

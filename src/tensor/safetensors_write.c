@@ -5,6 +5,7 @@
  * of their names, and the header is padded with spaces, so that all data is aligned. */
 #include "base/context.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "tensor/safetensors.h"
 #include "tensor/shape.h"
 #include <jansson.h>
@@ -42,19 +43,15 @@ static vq_status put(const writer *w, json_t *object, const char *key, json_t *v
 
 static vq_status put_text(const writer *w, json_t *object, const char *key, const char *text)
 {
-    json_t *value = json_string(text);
-    VQ_CHECK(w->ctx, value, VQ_E_ARG, "the text of metadata \"%s\" is not UTF-8", key);
-    return put(w, object, key, value);
+    VQ_CHECK(w->ctx, vq_utf8_valid(text), VQ_E_ARG, "the text of metadata \"%s\" is not UTF-8",
+             key);
+    return put(w, object, key, json_string(text));
 }
 
-/* jansson tells wrong UTF-8 in a key and want of memory alike; a text of its own tells them
- * apart. */
+/* jansson tells wrong UTF-8 and want of memory alike. */
 static vq_status check_key(const writer *w, const json_t *object, const char *kind, const char *key)
 {
-    json_t *text = json_string(key);
-    const bool valid = text != NULL;
-    json_decref(text);
-    VQ_CHECK(w->ctx, valid, VQ_E_ARG, "the name of a %s is not UTF-8: %s", kind, key);
+    VQ_CHECK(w->ctx, vq_utf8_valid(key), VQ_E_ARG, "the name of a %s is not UTF-8: %s", kind, key);
     VQ_CHECK(w->ctx, !json_object_get(object, key), VQ_E_ARG, "two %ss have the name \"%s\"", kind,
              key);
     return VQ_OK;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "model/builder.h"
 #include "model/weights.h"
 #include "tensor/archive.h"
@@ -82,9 +83,10 @@ static vq_status pack_texts(const vq_trainer *t, const char *progress, vq_pack *
 static vq_status check_progress(vq_context *ctx, const char *progress)
 {
     json_error_t error;
-    json_t *object = progress ? json_loads(progress, JSON_REJECT_DUPLICATES, &error) : NULL;
-    const bool fine = !progress || json_is_object(object);
-    const bool no_memory = !fine && !object && json_error_code(&error) == json_error_out_of_memory;
+    bool no_memory;
+    if (!progress) return VQ_OK;
+    json_t *object = vq_json_read(progress, strlen(progress), 0, &error, &no_memory);
+    const bool fine = json_is_object(object);
     json_decref(object);
     VQ_CHECK(ctx, !no_memory, VQ_E_NOMEM, "no memory to read the progress to be saved");
     VQ_CHECK(ctx, fine, VQ_E_ARG, "the progress to be saved is not a JSON object: %s", progress);

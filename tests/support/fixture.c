@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h> /* needs all of the above */
+#include <jansson.h>
 
 #include "fixture.h"
 
@@ -58,6 +59,14 @@ void fixture_folder_remove(const fixture_folder *folder)
 size_t fixture_folder_count(const fixture_folder *folder)
 {
     return visit(folder->path, false);
+}
+
+size_t fixture_descriptors(void)
+{
+    enum { MOST = 1024 };
+    size_t count = 0;
+    for (int fd = 0; fd < MOST; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }
 
 const char *fixture_path(const fixture_folder *folder, const char *name)
@@ -114,57 +123,85 @@ vq_allocator fixture_allocator(fixture_faults *faults)
     return (vq_allocator){faulty_alloc, faulty_release, faults};
 }
 
-static bool file_fails(fixture_faults *faults)
+static fixture_faults *json_faults;
+
+static void *json_alloc(size_t size)
 {
-    if (!fails(faults)) return false;
-    errno = faults->code;
-    return true;
+    if (json_faults && fails(json_faults)) return NULL;
+    void *memory = malloc(size);
+    if (memory && json_faults) json_faults->live++;
+    return memory;
 }
 
-static bool interrupts(fixture_faults *faults)
+static void json_release(void *memory)
 {
-    if (!faults->interrupt) return false;
-    faults->interrupted = !faults->interrupted;
+    if (memory && json_faults) json_faults->live--;
+    free(memory);
+}
+
+void fixture_json_memory(fixture_faults *faults)
+{
+    json_faults = faults;
+    if (faults) json_set_alloc_funcs(json_alloc, json_release);
+    else json_set_alloc_funcs(malloc, free);
+}
+
+/* Whether this operation fails; `*size` (NULL: it moves no bytes) is what it may move. */
+static bool file_fails(const char *operation, fixture_faults *faults, size_t *size)
+{
+    faults->interrupted = faults->interrupt && !faults->interrupted;
     errno = EINTR;
-    return faults->interrupted;
-}
-
-static size_t part(const fixture_faults *faults, size_t size)
-{
-    return faults->most && faults->most < size ? faults->most : size;
+    if (faults->interrupted) return true;
+    faults->calls++;
+    const bool now = faults->calls == faults->fail_at;
+    const bool later = faults->fail_at > 0 && faults->calls > faults->fail_at;
+    if (size && faults->most && faults->most < *size) *size = faults->most;
+    if (now) faults->met = operation;
+    if (now && faults->fault == FIXTURE_INTERRUPT) return true;
+    if (now && faults->fault == FIXTURE_SHORT && size) *size = (*size + 1) / 2;
+    if (now && faults->fault == FIXTURE_SHORT) return false;
+    errno = faults->code;
+    return now || (later && faults->fault == FIXTURE_FAIL_ON);
 }
 
 static int faulty_open(void *user, const char *path, int flags, int mode)
 {
-    return file_fails(user) ? -1 : open(path, flags, (mode_t)mode);
+    return file_fails("open", user, NULL) ? -1 : open(path, flags, (mode_t)mode);
 }
 
 static long long faulty_read(void *user, int fd, void *to, size_t size)
 {
-    if (interrupts(user) || file_fails(user)) return -1;
-    return read(fd, to, part(user, size));
+    return file_fails("read", user, &size) ? -1 : read(fd, to, size);
 }
 
 static long long faulty_read_at(void *user, int fd, void *to, size_t size, long long offset)
 {
-    if (interrupts(user) || file_fails(user)) return -1;
-    return pread(fd, to, part(user, size), (off_t)offset);
+    return file_fails("read", user, &size) ? -1 : pread(fd, to, size, (off_t)offset);
 }
 
+/* A disk that is nearly full takes what it can first. */
 static long long faulty_write(void *user, int fd, const void *from, size_t size)
 {
-    if (interrupts(user) || file_fails(user)) return -1;
-    return write(fd, from, part(user, size));
+    fixture_faults *faults = user;
+    if (file_fails("write", faults, &size)) return -1;
+    errno = ENOSPC;
+    if (faults->disk && faults->room == 0) return -1;
+    if (faults->disk && faults->room < size) size = faults->room;
+    const ssize_t put = write(fd, from, size);
+    if (faults->disk && put > 0) faults->room -= (size_t)put;
+    return put;
 }
 
+/* No test lasts until a power cut, and syncing takes longer than all else here. */
 static int faulty_sync(void *user, int fd)
 {
-    return interrupts(user) || file_fails(user) ? -1 : fsync(fd);
+    (void)fd;
+    return file_fails("sync", user, NULL) ? -1 : 0;
 }
 
 static int faulty_close(void *user, int fd)
 {
-    const bool failed = file_fails(user); /* the number is free again in any case */
+    const bool failed = file_fails("close", user, NULL); /* the number is free again in any case */
     const int code = errno, result = close(fd);
     errno = code;
     return failed ? -1 : result;
@@ -172,7 +209,12 @@ static int faulty_close(void *user, int fd)
 
 static int faulty_rename(void *user, const char *from, const char *to)
 {
-    return file_fails(user) ? -1 : rename(from, to);
+    return file_fails("rename", user, NULL) ? -1 : rename(from, to);
+}
+
+static int faulty_remove(void *user, const char *path)
+{
+    return file_fails("remove", user, NULL) ? -1 : unlink(path);
 }
 
 vq_file_hooks fixture_files(fixture_faults *faults)
@@ -185,6 +227,7 @@ vq_file_hooks fixture_files(fixture_faults *faults)
         .sync = faulty_sync,
         .close = faulty_close,
         .rename = faulty_rename,
+        .remove = faulty_remove,
         .user = faults,
     };
 }
