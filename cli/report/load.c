@@ -11,23 +11,6 @@ double report_value(const json_t *line, const char *key)
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
-/* A run that is still going may be in the middle of its last line; that one is left out. */
-static int read_lines(program *p, report_run *run)
-{
-    text whole = {0};
-    int code;
-    run->lines = json_array();
-    TRY_TO(file_read(p, run->folder.metrics, &whole));
-    for (const char *line = whole.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
-        if (json_is_object(object)) (void)json_array_append(run->lines, object);
-        json_decref(object);
-    }
-done:
-    free(whole.data);
-    return code;
-}
-
 static void pick_lines(report_run *run)
 {
     const size_t n = json_array_size(run->lines);
@@ -48,7 +31,7 @@ int report_run_load(program *p, const char *path, int colour, report_run *out)
         return fail(p, BAD_INPUT, "%s is no run folder: it has no config.json", path);
     TRY(run_config_read(p, &out->folder, &out->settings, &out->source));
     TRY(json_file(p, out->folder.config, &out->config));
-    TRY(read_lines(p, out));
+    TRY(metrics_read(p, out->folder.metrics, &out->lines));
     pick_lines(out);
     if (!path_exists(out->folder.model) && !path_exists(out->folder.best)) {
         (void)snprintf(out->why_no_data, sizeof out->why_no_data, "no model was saved yet");

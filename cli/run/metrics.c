@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/run/metrics.c -- metrics.jsonl. */
+ * cli/run/metrics.c -- metrics.jsonl written, line by line. */
 #include "run/metrics.h"
 #include "facts.h"
 #include "files.h"
@@ -15,20 +15,7 @@ int metrics_cut(program *p, const char *path, int64_t step, double *seconds)
     *seconds = 0.0;
     if (!path_exists(path)) return DONE;
     TRY_TO(file_read(p, path, &whole));
-    for (const char *line = whole.data; *line;) {
-        const char *end = strchr(line, '\n');
-        if (!end) break; /* cut off while it was written */
-        json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
-        const json_t *at = json_object_get(object, "step");
-        const bool keep = json_is_integer(at) && json_integer_value(at) <= step;
-        if (keep) {
-            text_bytes(&kept, line, (size_t)(end - line) + 1);
-            *seconds = json_number_value(json_object_get(object, "seconds"));
-        }
-        json_decref(object);
-        line = end + 1;
-    }
-    TRY_TO(text_check(p, &kept));
+    TRY_TO(metrics_keep(p, whole.data, step, &kept, seconds));
     if (kept.used != whole.used) TRY_TO(file_replace(p, path, kept.data, kept.used));
 done:
     free(whole.data);

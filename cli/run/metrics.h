@@ -3,9 +3,16 @@
 #ifndef CLI_RUN_METRICS_H
 #define CLI_RUN_METRICS_H
 
+#include "text.h"
 #include "walk.h"
+#include <jansson.h>
 #include <vqvae/train.h>
 
+/** All lines as a list, in order; *lines is released in any case. */
+int metrics_read(program *p, const char *path, json_t **lines);
+/** Appends those lines of a whole file that are of steps up to `step`.
+ *  @param seconds  out: of the last of them, or 0 */
+int metrics_keep(program *p, const char *whole, int64_t step, text *kept, double *seconds);
 /** Keeps the lines of steps up to `step`, in one replacement of the file; what a kill left
  *  half-written goes with the rest. @param seconds  out: of the last line kept, or 0 */
 int metrics_cut(program *p, const char *path, int64_t step, double *seconds);

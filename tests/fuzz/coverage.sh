@@ -10,7 +10,7 @@ parsers='src/tensor/safetensors_read.c src/tensor/npy_header.c src/tensor/npy_re
     src/data/idx.c src/data/gzip.c src/data/tar.c src/data/entries.c src/data/source.c
     src/data/image.c src/data/png.c src/data/jpeg.c src/data/webp.c src/data/exif.c
     src/base/settings_json.c src/base/settings_set.c src/base/settings_field.c cli/settings.c
-    cli/report/load.c cli/option.c'
+    cli/run/metrics_read.c cli/option.c'
 
 tool() { command -v "$1-14" || command -v "$1"; }
 

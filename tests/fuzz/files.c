@@ -14,6 +14,7 @@ enum { PATH_SIZE = 256, NAMES_MAX = 16 };
 
 static struct {
     int fd;
+    size_t size;
     char path[PATH_SIZE];
 } slots[FUZZ_FILES_MAX];
 
@@ -32,8 +33,9 @@ static void open_slot(size_t slot)
 const char *fuzz_file(size_t slot, const void *bytes, size_t size)
 {
     open_slot(slot);
-    FUZZ_CHECK(ftruncate(slots[slot].fd, 0) == 0);
     if (size) FUZZ_CHECK(pwrite(slots[slot].fd, bytes, size, 0) == (ssize_t)size);
+    if (size < slots[slot].size) FUZZ_CHECK(ftruncate(slots[slot].fd, (off_t)size) == 0);
+    slots[slot].size = size;
     return slots[slot].path;
 }
 

@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz/fuzz_metrics.c -- the figures of a run read back: see run.h for the input. */
-#include "fuzz/run.h"
-#include <math.h>
+ * fuzz/fuzz_metrics.c -- the figures of a run: read back for a page, and cut for resuming. */
+#include "fuzz/files.h"
+#include "fuzz/verdict.h"
+#include "run/metrics.h"
 #include <stdlib.h>
+#include <string.h>
 
-static int read_points(program *p, const report_run *run, const char *key)
-{
-    point *points = NULL;
-    size_t n = 0;
-    TRY(report_points(p, run, key, &points, &n));
-    FUZZ_CHECK(n <= json_array_size(run->lines));
-    for (size_t i = 0; i < n; i++) FUZZ_CHECK(isfinite(points[i].x) && isfinite(points[i].y));
-    free(points);
-    return DONE;
-}
+enum { STEP = 20 };
 
-static int read_run(program *p, const report_run *run)
+/* What is kept are those lines read that are of steps that count; cutting again cuts nothing. */
+static int cut(program *p, const char *whole, const json_t *lines)
 {
-    if (run->best) FUZZ_CHECK(isfinite(report_value(run->best, "valid_nmse")));
-    TRY(read_points(p, run, "loss"));
-    return read_points(p, run, "valid_nmse");
+    text kept = {0}, again = {0};
+    double seconds, same;
+    size_t expected = 0, n = 0;
+    int code;
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        const json_t *step = json_object_get(json_array_get(lines, i), "step");
+        expected += json_is_integer(step) && json_integer_value(step) <= STEP;
+    }
+    TRY_TO(metrics_keep(p, whole, STEP, &kept, &seconds));
+    for (const char *c = kept.data; c && (c = strchr(c, '\n')); c++) n++;
+    FUZZ_CHECK(n == expected && kept.used <= strlen(whole));
+    TRY_TO(metrics_keep(p, kept.data ? kept.data : "", STEP, &again, &same));
+    FUZZ_CHECK(kept.used == again.used && memcmp(&seconds, &same, sizeof same) == 0);
+done:
+    free(kept.data);
+    free(again.data);
+    return code;
 }
 
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
 {
-    static program p; /* both are large */
-    static report_run run;
+    static program p; /* large */
+    json_t *lines = NULL;
     p = (program){.ctx = ctx, .quiet = true};
-    int code = fuzz_run_load(&p, bytes, size, &run);
-    if (code == DONE) code = read_run(&p, &run);
-    report_run_clear(&p, &run);
+    char *whole = fuzz_text(ctx, (fuzz_piece){bytes, size});
+    int code = whole ? metrics_read(&p, fuzz_file(0, bytes, size), &lines)
+                     : fail(&p, MACHINE_FAILED, "no memory");
+    if (code == DONE) code = cut(&p, whole, lines);
+    json_decref(lines);
+    vq_release(ctx, whole);
     return fuzz_status(&p, code);
 }

@@ -790,6 +790,10 @@ def run_seeds(c, many):
          b'{"step": 1e300, "loss": 5e-324, "lr": 1e308, "valid_nmse": 1e308}\n'
          b'{"step": -1e300, "loss": -1, "lr": 0, "valid_nmse": 0}\n')
     c.ok("alike", b'{"step": 3, "loss": 2, "lr": 0.5, "perplexity": 1}\n' * 3)
+    c.ok("steps", b"".join(b'{"step": %s}\n' % step for step in (b"1", b"20", b"21", b"5.0", b"-3", b"null")))
+
+
+def config_seeds(c):
     c.ok("config", lines_of(6) + CUT + config())
     c.ok("config-nulls", lines_of(2) + CUT + config(data=None, valid=None, init=None, backend=None))
     c.bad("config-none", lines_of(2) + CUT + b" ")
@@ -809,6 +813,7 @@ def make_metrics():
 def make_report():
     c = Corpus("report")
     run_seeds(c, 40)
+    config_seeds(c)
     c.ok("more-than-bins", b"".join(b'{"step":%d,"lr":%d}\n' % (i, i % 7) for i in range(700)))
 
 
