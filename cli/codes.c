@@ -22,87 +22,15 @@ int index_path(program *p, const char *codes, char to[PATH_ROOM])
     return path_format(p, to, "%.*s.index.jsonl", length, codes);
 }
 
-void codes_clear(code_set *set)
+void code_grid_name(int64_t width, int64_t height, size_t level, char *to, size_t size)
 {
-    free(set->codes);
-    set->codes = NULL;
+    (void)snprintf(to, size, "%" PRId64 "x%" PRId64 ".level.%zu", width, height, level);
 }
 
-/* ---- writing ------------------------------------------------------------- */
-
-static vq_dtype smallest_dtype(int64_t k)
+void codes_clear(code_set *sets, size_t n_sets)
 {
-    return k <= 1 << 8 ? VQ_U8 : k <= 1 << 16 ? VQ_U16 : VQ_U32;
-}
-
-static void narrow(vq_dtype dtype, void *to, size_t at, uint32_t code)
-{
-    if (dtype == VQ_U8) ((uint8_t *)to)[at] = (uint8_t)code;
-    else if (dtype == VQ_U16) ((uint16_t *)to)[at] = (uint16_t)code;
-    else ((uint32_t *)to)[at] = code;
-}
-
-/* The codes of one grid, which begin at `first` in the row of each image. */
-static int grid_array(program *p, const code_set *set, size_t grid, size_t first, vq_array *out)
-{
-    vq_grid *g = (vq_grid *)(uintptr_t)&set->grids[grid];
-    const size_t cells = (size_t)(g->height * g->width);
-    *out = (vq_array){.name = g->name,
-                      .dtype = smallest_dtype(g->codes),
-                      .shape = {3, {set->images, g->height, g->width}}};
-    TRY(allocate(p, (size_t)set->images * cells, vq_dtype_size(out->dtype), &out->data));
-    for (size_t i = 0; i < (size_t)set->images; i++)
-        for (size_t c = 0; c < cells; c++)
-            narrow(out->dtype, out->data, i * cells + c,
-                   set->codes[i * set->per_image + first + c]);
-    return DONE;
-}
-
-static int write_archive(program *p, const char *path, const code_set *set, vq_array *arrays)
-{
-    char hash[20], name[sizeof set->arithmetic], kind[] = "codes";
-    char keys[][24] = {"vqvae.arithmetic", "vqvae.kind", "vqvae.model_hash"};
-    char *key_list[] = {keys[0], keys[1], keys[2]}, *values[] = {name, kind, hash};
-    (void)snprintf(hash, sizeof hash, "%016" PRIx64, set->hash);
-    memcpy(name, set->arithmetic, sizeof name);
-    const vq_archive archive = {.arrays = arrays,
-                                .n_arrays = set->n_grids,
-                                .keys = key_list,
-                                .values = values,
-                                .n_keys = 3};
-    return lib_writing(p, vq_safetensors_save(p->ctx, path, &archive));
-}
-
-int codes_write(program *p, const char *path, const code_set *set)
-{
-    vq_array arrays[VQ_MAX_LEVELS] = {0};
-    size_t first = 0;
-    int code = DONE;
-    for (size_t i = 0; i < set->n_grids; i++) {
-        TRY_TO(grid_array(p, set, i, first, &arrays[i]));
-        first += (size_t)(set->grids[i].height * set->grids[i].width);
-    }
-    if (path_has_extension(path, ".npy"))
-        TRY_TO(lib_writing(p, vq_npy_save(p->ctx, path, &arrays[0])));
-    else TRY_TO(write_archive(p, path, set, arrays));
-done:
-    for (size_t i = 0; i < set->n_grids; i++) free(arrays[i].data);
-    return code;
-}
-
-void index_head(text *to, const code_set *set)
-{
-    text_add(to,
-             "{\"model_hash\": \"%016" PRIx64 "\", \"arithmetic\": \"%s\", \"images\": %" PRId64
-             ", \"height\": %" PRId64 ", \"width\": %" PRId64 ", \"grids\": [",
-             set->hash, set->arithmetic, set->images, set->height, set->width);
-    for (size_t i = 0; i < set->n_grids; i++)
-        text_add(to,
-                 "%s{\"name\": \"%s\", \"height\": %" PRId64 ", \"width\": %" PRId64
-                 ", \"codes\": %" PRId64 "}",
-                 i ? ", " : "", set->grids[i].name, set->grids[i].height, set->grids[i].width,
-                 set->grids[i].codes);
-    text_add(to, "]}\n");
+    for (size_t i = 0; sets && i < n_sets; i++) free(sets[i].codes);
+    free(sets);
 }
 
 /* ---- reading ------------------------------------------------------------- */
@@ -182,35 +110,90 @@ static void take_hash(code_set *set, const char *hash, const char *arithmetic)
     set->has_hash = end == hash + 16 && *end == 0;
 }
 
-static int read_archive(program *p, const char *path, code_set *set)
+static code_set *set_of_size(code_set *sets, size_t *n_sets, int64_t height, int64_t width)
 {
-    vq_archive archive = {0};
+    for (size_t i = 0; i < *n_sets; i++)
+        if (sets[i].height == height && sets[i].width == width) return &sets[i];
+    sets[*n_sets] = (code_set){.height = height, .width = width};
+    return &sets[(*n_sets)++];
+}
+
+/* The size that a name says, "640x480.level.0"; 0 x 0 for "level.0". */
+static bool size_of_name(const char *name, int64_t *height, int64_t *width)
+{
+    char again[96];
+    size_t level;
+    *height = *width = 0;
+    if (sscanf(name, "level.%zu", &level) == 1) return level < VQ_MAX_LEVELS;
+    if (sscanf(name, "%" SCNd64 "x%" SCNd64 ".level.%zu", width, height, &level) != 3) return false;
+    code_grid_name(*width, *height, level, again, sizeof again);
+    return strcmp(name, again) == 0 && *width > 0 && *height > 0 && level < VQ_MAX_LEVELS;
+}
+
+/* The grids of one size, whose names go on from level 0. */
+static int take_size(program *p, const char *path, const vq_archive *archive, code_set *set)
+{
     const vq_array *arrays[VQ_MAX_LEVELS];
     size_t n = 0;
-    int code;
-    TRY_TO(lib(p, vq_safetensors_load(p->ctx, path, &archive)));
-    for (char name[32]; n < VQ_MAX_LEVELS; n++) {
-        (void)snprintf(name, sizeof name, "level.%zu", n);
-        arrays[n] = vq_archive_find(&archive, name);
+    for (char name[96]; n < VQ_MAX_LEVELS; n++) {
+        if (set->width > 0) code_grid_name(set->width, set->height, n, name, sizeof name);
+        else (void)snprintf(name, sizeof name, "level.%zu", n);
+        arrays[n] = vq_archive_find(archive, name);
         if (!arrays[n]) break;
     }
-    if (n == 0 || n != archive.n_arrays)
-        TRY_TO(fail(p, BAD_INPUT,
-                    "%s is no file of codes: its tensors are not level.0, level.1 ...", path));
-    TRY_TO(take_arrays(p, path, arrays, n, set));
-    take_hash(set, vq_archive_meta(&archive, "vqvae.model_hash"),
-              vq_archive_meta(&archive, "vqvae.arithmetic"));
+    if (n == 0) return fail(p, BAD_INPUT, "%s: its grids do not begin at level 0", path);
+    TRY(take_arrays(p, path, arrays, n, set));
+    take_hash(set, vq_archive_meta(archive, "vqvae.model_hash"),
+              vq_archive_meta(archive, "vqvae.arithmetic"));
+    return DONE;
+}
+
+static int take_sizes(program *p, const char *path, const vq_archive *archive, code_set *sets,
+                      size_t *n_sets)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < archive->n_arrays; i++) {
+        int64_t height, width;
+        if (!size_of_name(archive->arrays[i].name, &height, &width))
+            return fail(p, BAD_INPUT,
+                        "%s is no file of codes: its tensors are not level.0, level.1 ..., or "
+                        "these after a size such as 640x480.level.0",
+                        path);
+        (void)set_of_size(sets, n_sets, height, width);
+    }
+    for (size_t i = 0; i < *n_sets; i++) {
+        TRY(take_size(p, path, archive, &sets[i]));
+        taken += sets[i].n_grids;
+    }
+    if (taken == archive->n_arrays) return DONE;
+    return fail(p, BAD_INPUT, "%s: a level is missing among its grids", path);
+}
+
+static int read_archive(program *p, const char *path, code_set **sets, size_t *n_sets)
+{
+    vq_archive archive = {0};
+    void *memory = NULL;
+    int code;
+    TRY_TO(lib(p, vq_safetensors_load(p->ctx, path, &archive)));
+    if (archive.n_arrays == 0) TRY_TO(fail(p, BAD_INPUT, "%s holds no codes", path));
+    TRY_TO(allocate(p, archive.n_arrays, sizeof **sets, &memory));
+    *sets = memory;
+    TRY_TO(take_sizes(p, path, &archive, *sets, n_sets));
 done:
     vq_archive_clear(p->ctx, &archive);
     return code;
 }
 
-static int read_npy(program *p, const char *path, code_set *set)
+static int read_npy(program *p, const char *path, code_set **sets, size_t *n_sets)
 {
     vq_array array = {0};
     const vq_array *const arrays[] = {&array};
+    void *memory = NULL;
+    TRY(allocate(p, 1, sizeof **sets, &memory));
+    *sets = memory;
+    *n_sets = 1;
     TRY(lib(p, vq_npy_load(p->ctx, path, &array)));
-    const int code = take_arrays(p, path, arrays, 1, set);
+    const int code = take_arrays(p, path, arrays, 1, *sets);
     vq_array_clear(p->ctx, &array);
     return code;
 }
@@ -231,14 +214,18 @@ static void read_index(program *p, const char *path, code_set *set)
     json_decref(head);
 }
 
-int codes_read(program *p, const char *path, code_set *set)
+int codes_read(program *p, const char *path, code_set **sets, size_t *n_sets)
 {
-    *set = (code_set){0};
+    *sets = NULL;
+    *n_sets = 0;
     const bool archive = path_has_extension(path, ".safetensors");
     if (!archive && !path_has_extension(path, ".npy"))
         return fail(p, BAD_INPUT, "%s: files of codes are .npy or .safetensors", path);
-    const int code = archive ? read_archive(p, path, set) : read_npy(p, path, set);
-    if (code == DONE) read_index(p, path, set);
-    else codes_clear(set);
+    const int code =
+        archive ? read_archive(p, path, sets, n_sets) : read_npy(p, path, sets, n_sets);
+    if (code == DONE && *n_sets == 1 && (*sets)->width == 0) read_index(p, path, *sets);
+    if (code == DONE) return DONE;
+    codes_clear(*sets, *n_sets);
+    *sets = NULL;
     return code;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/codes.h -- files of codes: an .npy of one grid or a .safetensors of several, and the
- * index of images beside it. */
+ * cli/codes.h -- files of codes: an .npy of one grid or a .safetensors of several, of images of
+ * one size or of many, and the index of images beside it. */
 #ifndef CLI_CODES_H
 #define CLI_CODES_H
 
 #include "files.h"
 #include <vqvae/model.h>
 
+/** Codes of images of one size. */
 typedef struct code_set {
     vq_grid grids[VQ_MAX_LEVELS]; /* codes: 0 where the file does not tell K */
     size_t n_grids;
@@ -24,12 +25,11 @@ void arithmetic_name(const vq_session *session, char *to, size_t size);
 /** Path of the index beside a file of codes: NAME.index.jsonl for NAME.npy,
  *  NAME.safetensors.index.jsonl for NAME.safetensors, as both may be there. */
 int index_path(program *p, const char *codes, char to[PATH_ROOM]);
-/** Writes .npy or .safetensors, as the path's extension says; .npy holds one grid only. */
-int codes_write(program *p, const char *path, const code_set *set);
-/** Reads either, with what the index says of it. codes_clear() it. */
-int codes_read(program *p, const char *path, code_set *set);
-void codes_clear(code_set *set);
-/** First line of an index. */
-void index_head(text *to, const code_set *set);
+/** Name of a grid in a file of codes of images of several sizes: "640x480.level.0". */
+void code_grid_name(int64_t width, int64_t height, size_t level, char *to, size_t size);
+/** Reads .npy or .safetensors, with what the index says of it: a set for each size of images.
+ *  codes_clear() them. */
+int codes_read(program *p, const char *path, code_set **sets, size_t *n_sets);
+void codes_clear(code_set *sets, size_t n_sets);
 
 #endif

@@ -106,18 +106,6 @@ int file_read(program *p, const char *path, text *out)
     return text_check(p, out);
 }
 
-static bool write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        const ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 /* A rename is only safe from a power cut once its folder is synced. */
 static void sync_parent(program *p, const char *path)
 {
@@ -129,18 +117,72 @@ static void sync_parent(program *p, const char *path)
     (void)close(fd);
 }
 
-int file_replace(program *p, const char *path, const void *bytes, size_t size)
+static int write_failed(program *p, const output *out)
 {
-    char temporary[PATH_ROOM];
-    TRY(path_format(p, temporary, "%s.%ld-0.tmp", path, (long)getpid()));
-    const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool good = fd >= 0 && write_all(fd, bytes, size) && fsync(fd) == 0;
+    return fail(p, MACHINE_FAILED, "cannot write %s: %s", out->path, strerror(errno));
+}
+
+int output_begin(program *p, const char *path, output *out)
+{
+    out->file = NULL;
+    TRY(path_format(p, out->path, "%s", path));
+    TRY(path_format(p, out->temporary, "%s.%ld-0.tmp", path, (long)getpid()));
+    out->file = fopen(out->temporary, "wbe");
+    return out->file ? DONE : write_failed(p, out);
+}
+
+int output_print(program *p, output *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const int n = vfprintf(out->file, format, arguments);
+    va_end(arguments);
+    return n >= 0 ? DONE : write_failed(p, out);
+}
+
+int output_write(program *p, output *out, const void *bytes, size_t size)
+{
+    return fwrite(bytes, 1, size, out->file) == size ? DONE : write_failed(p, out);
+}
+
+int output_patch(program *p, output *out, const void *bytes, size_t size)
+{
+    if (fflush(out->file) != 0 || fseeko(out->file, 0, SEEK_SET) != 0) return write_failed(p, out);
+    return output_write(p, out, bytes, size);
+}
+
+int output_commit(program *p, output *out)
+{
+    bool good = fflush(out->file) == 0 && fsync(fileno(out->file)) == 0;
     const int reason = errno;
-    if (fd >= 0 && close(fd) != 0) good = false;
-    if (good && rename(temporary, path) == 0) {
-        sync_parent(p, path);
+    if (fclose(out->file) != 0 && good) good = false;
+    else errno = reason;
+    out->file = NULL;
+    if (good && rename(out->temporary, out->path) == 0) {
+        sync_parent(p, out->path);
         return DONE;
     }
-    if (fd >= 0) (void)unlink(temporary);
-    return fail(p, MACHINE_FAILED, "cannot write %s: %s", path, strerror(good ? errno : reason));
+    const int code = write_failed(p, out);
+    (void)unlink(out->temporary);
+    return code;
+}
+
+void output_abandon(output *out)
+{
+    if (!out->file) return;
+    (void)fclose(out->file);
+    (void)unlink(out->temporary);
+    out->file = NULL;
+}
+
+int file_replace(program *p, const char *path, const void *bytes, size_t size)
+{
+    output out = {0};
+    int code;
+    TRY_TO(output_begin(p, path, &out));
+    TRY_TO(output_write(p, &out, bytes, size));
+    TRY_TO(output_commit(p, &out));
+done:
+    output_abandon(&out);
+    return code;
 }

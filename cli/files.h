@@ -26,7 +26,23 @@ int folder_make(program *p, const char *path);
 
 /** Reads a whole file; free(out->data). */
 int file_read(program *p, const char *path, text *out);
-/** Writes beside the place, syncs, renames. */
+/** A file written beside its place; nothing is seen there before output_commit(). Zero it, and
+ *  output_abandon() it at the end. */
+typedef struct output {
+    FILE *file;
+    char path[PATH_ROOM], temporary[PATH_ROOM];
+} output;
+
+int output_begin(program *p, const char *path, output *out);
+int output_print(program *p, output *out, const char *format, ...) VQ_PRINTF(3, 4);
+int output_write(program *p, output *out, const void *bytes, size_t size);
+/** Overwrites the first bytes of what was written. */
+int output_patch(program *p, output *out, const void *bytes, size_t size);
+/** Syncs, renames. */
+int output_commit(program *p, output *out);
+/** Removes what was not committed. */
+void output_abandon(output *out);
+/** All of the above for bytes at hand. */
 int file_replace(program *p, const char *path, const void *bytes, size_t size);
 
 #endif

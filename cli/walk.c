@@ -18,13 +18,12 @@ static void order_of_walk(const void *state, int64_t step, int64_t slot, int64_t
 }
 
 int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
-               const char *source, skip_list *skips, walk *w)
+               walk_gap *gap, void *user, walk *w)
 {
-    *w = (walk){
-        .data = data, .indices = indices, .n = n, .batch = batch, .source = source, .skips = skips};
+    *w = (walk){.data = data, .indices = indices, .n = n, .batch = batch, .gap = gap, .user = user};
     if (n == 0) return DONE;
     TRY(lib(p, vq_loader_create(p->ctx, data, order_of_walk, w, 0, batch, 0, 2, &w->loader)));
-    vq_loader_set_skip(w->loader, skips != NULL);
+    vq_loader_set_skip(w->loader, gap != NULL);
     return DONE;
 }
 
@@ -45,6 +44,17 @@ static bool readable(const walk *w)
     return w->slot < w->in_batch && vq_loader_item(w->loader, w->slot).status == VQ_OK;
 }
 
+/* Images that are brought to another size should not surprise anybody; once is enough. */
+static void tell_fit(program *p, walk *w, const int64_t size[3], const vq_loaded *image)
+{
+    if (image->height == 0 || (image->height == size[0] && image->width == size[1])) return;
+    w->tells_fit = false;
+    say(p,
+        "images of another size are scaled and cropped to the model's %" PRId64 "x%" PRId64
+        ": the first is %s of %" PRId64 "x%" PRId64,
+        size[1], size[0], vq_dataset_name(w->data, image->index), image->width, image->height);
+}
+
 int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n)
 {
     int64_t size[3];
@@ -57,12 +67,21 @@ int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n)
         const vq_loaded item = vq_loader_item(w->loader, w->slot);
         w->slot++;
         w->at++;
-        TRY(skip_image(p, w->skips, w->source, w->data, item.index, item.status, item.sentence));
+        TRY(w->gap(p, w->user, &item));
     }
     vq_dataset_size(w->data, size);
     *pixels = w->pixels + (size_t)w->slot * (size_t)(size[0] * size[1] * size[2]);
-    for (; readable(w); w->slot++, w->at++) ++*n;
+    for (; readable(w); w->slot++, w->at++) {
+        const vq_loaded item = vq_loader_item(w->loader, w->slot);
+        if (w->tells_fit) tell_fit(p, w, size, &item);
+        ++*n;
+    }
     return DONE;
+}
+
+double walk_waited(const walk *w)
+{
+    return w->loader ? vq_loader_waited(w->loader) : 0.0;
 }
 
 vq_loaded walk_item(const walk *w, int64_t n, int64_t i)
@@ -128,6 +147,13 @@ static int keep_usage(program *p, const vq_evaluation *sums, uint64_t **usage)
     return DONE;
 }
 
+static int leave_out(program *p, void *user, const vq_loaded *image)
+{
+    const evaluated *what = user;
+    return skip_image(p, what->skips, what->source, what->data, image->index, image->status,
+                      image->sentence);
+}
+
 int evaluate(program *p, const vq_model *model, const evaluated *what, score *out, uint64_t **usage)
 {
     const int64_t batch = what->batch > what->n && what->n > 0 ? what->n : what->batch;
@@ -139,7 +165,10 @@ int evaluate(program *p, const vq_model *model, const evaluated *what, score *ou
     int code;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
     TRY_TO(session_for(p, model, what->data, batch, what->backend, &session));
-    TRY_TO(walk_begin(p, what->data, what->indices, what->n, batch, what->source, what->skips, &w));
+    walk_gap *gap = what->skips ? leave_out : NULL;
+    TRY_TO(
+        walk_begin(p, what->data, what->indices, what->n, batch, gap, (void *)(uintptr_t)what, &w));
+    w.tells_fit = what->tells_fit;
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;
@@ -154,33 +183,14 @@ done:
     return code;
 }
 
-bool tell_scaling(program *p, const vq_model *model, const char *path)
-{
-    const vq_model_config *trained = vq_model_configuration(model);
-    vq_data_config config;
-    vq_dataset *stored = NULL;
-    int64_t size[3];
-    vq_data_config_default(&config);
-    config.cache_mb = 0;
-    /* What cannot be opened is told by the opening that counts. */
-    if (vq_dataset_open(p->ctx, path, &config, &stored) != VQ_OK) return false;
-    vq_dataset_size(stored, size);
-    vq_dataset_close(p->ctx, stored);
-    if (size[0] == trained->height && size[1] == trained->width) return false;
-    say(p,
-        "images of another size are scaled and cropped to the model's %" PRId64 "x%" PRId64
-        ": the first of %s has %" PRId64 "x%" PRId64,
-        trained->width, trained->height, path, size[1], size[0]);
-    return true;
-}
-
-int open_for_model(program *p, const vq_model *model, const char *path, vq_dataset **out)
+int open_for_model(program *p, const vq_model *model, const char *path, bool own_size,
+                   vq_dataset **out)
 {
     const vq_model_config *trained = vq_model_configuration(model);
     vq_data_config config;
     vq_data_config_default(&config);
-    config.height = trained->height;
-    config.width = trained->width;
+    config.height = own_size ? 0 : trained->height;
+    config.width = own_size ? 0 : trained->width;
     config.channels = trained->channels;
     config.augment = false;
     config.cache_mb = 0; /* each image is read once */

@@ -8,6 +8,9 @@
 #include <vqvae/data.h>
 #include <vqvae/model.h>
 
+/** Called for each image that cannot be delivered, in its turn; a failure ends the walk. */
+typedef int walk_gap(program *p, void *user, const vq_loaded *image);
+
 typedef struct walk {
     vq_loader *loader;
     const vq_dataset *data;
@@ -15,19 +18,22 @@ typedef struct walk {
     int64_t n, batch, at;   /* at: items of the walk that were delivered or left out */
     const uint8_t *pixels;  /* the batch being delivered */
     int64_t slot, in_batch; /* how far, and how many items of it are of the walk */
-    const char *source;     /* names the data where images are left out */
-    skip_list *skips;
+    walk_gap *gap;          /* what becomes of an image that cannot be delivered */
+    void *user;
+    bool tells_fit; /* says so when the first image has to be scaled */
 } walk;
 
 /** Starts at the first of n images. The walk must stay where it is until walk_end().
- *  @param skips  takes the images that cannot be read; NULL: the first one is a failure */
+ *  @param gap  NULL: the first image that cannot be delivered is a failure */
 int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
-               const char *source, skip_list *skips, walk *w);
+               walk_gap *gap, void *user, walk *w);
 /** The next *n images, at most a batch, that could be read; *n = 0 past the last. Valid until the
  *  next call. */
 int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n);
 /** Image i of those that walk_next() gave last. */
 vq_loaded walk_item(const walk *w, int64_t n, int64_t i);
+/** Seconds for which images were waited for. */
+double walk_waited(const walk *w);
 void walk_end(program *p, walk *w);
 
 /** How a model did, from sums of an evaluation. */
@@ -49,6 +55,7 @@ typedef struct evaluated {
     const char *backend; /* NULL: as is best */
     const char *source;  /* names the data where images are left out */
     skip_list *skips;    /* NULL: the first image that cannot be read is a failure */
+    bool tells_fit;      /* says so when the first image has to be scaled */
 } evaluated;
 
 /** Runs the images through the model. `usage`, when not NULL, receives the counts of codes of all
@@ -56,11 +63,10 @@ typedef struct evaluated {
 int evaluate(program *p, const vq_model *model, const evaluated *what, score *out,
              uint64_t **usage);
 
-/** Opens a dataset so that it delivers what the model was trained on. */
-int open_for_model(program *p, const vq_model *model, const char *path, vq_dataset **out);
-/** Says so where the first image of a dataset has another size than the model was trained on and
- *  is scaled and cropped; returns whether it does. */
-bool tell_scaling(program *p, const vq_model *model, const char *path);
+/** Opens a dataset so that it delivers what the model was trained on; of another size than that
+ *  where images are to keep their own. */
+int open_for_model(program *p, const vq_model *model, const char *path, bool own_size,
+                   vq_dataset **out);
 /** A session for the sizes of a dataset. */
 int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
                 const char *backend, vq_session **out);

@@ -30,9 +30,12 @@ typedef struct decoder {
     const decode_options *o;
     vq_model *model;
     vq_session *session;
-    int64_t batch; /* as asked for, but no more than there are images */
-    code_set set;
-    int64_t size[3]; /* of an image: height, width, channels */
+    int64_t batch;  /* as asked for, but no more than there are images */
+    code_set *sets; /* one for each size of images */
+    size_t n_sets;
+    code_set *set;   /* the one being decoded */
+    int64_t size[3]; /* of its images: height, width, channels */
+    int64_t images;  /* decoded so far */
     uint8_t *pixels; /* a batch; the whole set when an .npy is written */
 } decoder;
 
@@ -41,9 +44,9 @@ static bool grids_fit(const decoder *d, int64_t height, int64_t width)
     vq_grid grids[VQ_MAX_LEVELS];
     if (height < 1 || width < 1) return false;
     const size_t n = vq_model_grids(d->model, height, width, grids);
-    if (n != d->set.n_grids) return false;
+    if (n != d->set->n_grids) return false;
     for (size_t i = 0; i < n; i++)
-        if (grids[i].height != d->set.grids[i].height || grids[i].width != d->set.grids[i].width)
+        if (grids[i].height != d->set->grids[i].height || grids[i].width != d->set->grids[i].width)
             return false;
     return true;
 }
@@ -52,9 +55,9 @@ static bool grids_fit(const decoder *d, int64_t height, int64_t width)
 static int find_size(program *p, decoder *d)
 {
     const vq_model_config *trained = vq_model_configuration(d->model);
-    const vq_grid *grid = &d->set.grids[0];
+    const vq_grid *grid = &d->set->grids[0];
     const int64_t stride = trained->level[0].stride;
-    const int64_t tries[][2] = {{d->set.height, d->set.width},
+    const int64_t tries[][2] = {{d->set->height, d->set->width},
                                 {trained->height, trained->width},
                                 {grid->height * stride, grid->width * stride}};
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
@@ -66,19 +69,39 @@ static int find_size(program *p, decoder *d)
     }
     return fail(p, BAD_INPUT,
                 "%zu grid(s), the first of %" PRId64 "x%" PRId64 ", are not what this model makes",
-                d->set.n_grids, grid->height, grid->width);
+                d->set->n_grids, grid->height, grid->width);
 }
 
 static void compare_origin(program *p, const decoder *d)
 {
-    char now[sizeof d->set.arithmetic];
+    char now[sizeof d->set->arithmetic];
     arithmetic_name(d->session, now, sizeof now);
-    if (d->set.has_hash && d->set.hash != vq_model_hash(d->model))
+    if (d->set->has_hash && d->set->hash != vq_model_hash(d->model))
         warn(p, "the codes were made by the model %016" PRIx64 ", this one is %016" PRIx64,
-             d->set.hash, vq_model_hash(d->model));
-    else if (!d->set.has_hash) say(p, "nothing beside the codes says which model made them");
-    else if (d->set.arithmetic[0] && strcmp(now, d->set.arithmetic) != 0)
-        say(p, "the codes were made with \"%s\", this is \"%s\"", d->set.arithmetic, now);
+             d->set->hash, vq_model_hash(d->model));
+    else if (!d->set->has_hash) say(p, "nothing beside the codes says which model made them");
+    else if (d->set->arithmetic[0] && strcmp(now, d->set->arithmetic) != 0)
+        say(p, "the codes were made with \"%s\", this is \"%s\"", d->set->arithmetic, now);
+}
+
+/* Images of several sizes are numbered size by size, as their rows are. */
+static int image_path(program *p, const decoder *d, int64_t row, char to[PATH_ROOM])
+{
+    if (d->n_sets == 1) return path_format(p, to, "%s/%06" PRId64 ".png", d->o->out, row);
+    return path_format(p, to, "%s/%" PRId64 "x%" PRId64 "-%06" PRId64 ".png", d->o->out,
+                       d->set->width, d->set->height, row);
+}
+
+/* Before the first one is written: a folder half overwritten is worse than none. */
+static int check_paths(program *p, const decoder *d)
+{
+    char path[PATH_ROOM];
+    for (int64_t i = 0; i < d->set->images; i++) {
+        TRY(image_path(p, d, i, path));
+        if (path_exists(path) && !d->o->force)
+            return fail(p, BAD_INPUT, "%s exists; --force overwrites it", path);
+    }
+    return DONE;
 }
 
 static int write_images(program *p, const decoder *d, int64_t first, int64_t count)
@@ -86,8 +109,7 @@ static int write_images(program *p, const decoder *d, int64_t first, int64_t cou
     const int64_t bytes = d->size[0] * d->size[1] * d->size[2];
     for (int64_t i = 0; i < count; i++) {
         char path[PATH_ROOM];
-        TRY(path_format(p, path, "%s/%06" PRId64 ".png", d->o->out, first + i));
-        TRY(output_check(p, path, d->o->force));
+        TRY(image_path(p, d, first + i, path));
         const vq_image image = {d->size[0], d->size[1], d->size[2], d->pixels + i * bytes};
         TRY(picture_save(p, path, &image));
     }
@@ -100,7 +122,7 @@ static int write_npy(program *p, const decoder *d)
     const vq_array array = {
         .name = name,
         .dtype = VQ_U8,
-        .shape = {4, {d->set.images, d->size[0], d->size[1], d->size[2]}},
+        .shape = {4, {d->set->images, d->size[0], d->size[1], d->size[2]}},
         .data = d->pixels,
     };
     return lib_writing(p, vq_npy_save(p->ctx, d->o->out, &array));
@@ -110,32 +132,63 @@ static int decode_all(program *p, decoder *d, bool npy)
 {
     const size_t bytes = (size_t)(d->size[0] * d->size[1] * d->size[2]);
     void *memory = NULL;
-    TRY(allocate(p, (size_t)(npy ? d->set.images : d->batch), bytes, &memory));
+    TRY(allocate(p, (size_t)(npy ? d->set->images : d->batch), bytes, &memory));
     d->pixels = memory;
-    for (int64_t at = 0; at < d->set.images; at += d->batch) {
-        const int64_t left = d->set.images - at;
+    for (int64_t at = 0; at < d->set->images; at += d->batch) {
+        const int64_t left = d->set->images - at;
         const int64_t count = left < d->batch ? left : d->batch;
         uint8_t *to = d->pixels + (npy ? (size_t)at * bytes : 0);
-        const uint32_t *codes = d->set.codes + (size_t)at * d->set.per_image;
+        const uint32_t *codes = d->set->codes + (size_t)at * d->set->per_image;
         TRY(lib(p, vq_session_decode(d->session, count, codes, to)));
         if (!npy) TRY(write_images(p, d, at, count));
     }
     return npy ? write_npy(p, d) : DONE;
 }
 
-static int prepare(program *p, decoder *d, char **operands)
+static int prepare(program *p, decoder *d)
 {
-    TRY(lib(p, vq_model_load(p->ctx, operands[0], &d->model)));
-    TRY(codes_read(p, operands[1], &d->set));
-    if (d->o->count > 0 && d->o->count < d->set.images) d->set.images = d->o->count;
     TRY(find_size(p, d));
     d->batch = d->o->batch;
-    if (d->set.images < d->batch) d->batch = d->set.images > 0 ? d->set.images : 1;
+    if (d->set->images < d->batch) d->batch = d->set->images > 0 ? d->set->images : 1;
     const vq_session_config config = {
         .batch = d->batch, .height = d->size[0], .width = d->size[1], .backend = d->o->backend};
     TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
-    compare_origin(p, d);
+    if (d->set == d->sets) compare_origin(p, d);
     return DONE;
+}
+
+/* Decodes the images of one size, of which --count leaves fewer or none. */
+static int decode_set(program *p, decoder *d, code_set *set, bool npy)
+{
+    const int64_t left = d->o->count > 0 ? d->o->count - d->images : set->images;
+    int code;
+    d->set = set;
+    if (left < set->images) set->images = left;
+    TRY_TO(prepare(p, d));
+    if (!npy && set == d->sets) TRY_TO(folder_make(p, d->o->out));
+    if (!npy) TRY_TO(check_paths(p, d));
+    TRY_TO(decode_all(p, d, npy));
+    d->images += set->images;
+done:
+    free(d->pixels);
+    d->pixels = NULL;
+    vq_session_destroy(d->session);
+    d->session = NULL;
+    return code;
+}
+
+static int decode(program *p, decoder *d, const char *codes, bool npy)
+{
+    TRY(codes_read(p, codes, &d->sets, &d->n_sets));
+    if (npy && d->n_sets > 1)
+        return fail(p, BAD_INPUT,
+                    "%s holds codes of images of %zu sizes; they go into a folder, "
+                    "not into one .npy",
+                    codes, d->n_sets);
+    for (size_t i = 0; i < d->n_sets; i++) TRY(decode_set(p, d, &d->sets[i], npy));
+    return facts_print(p, json_pack("{s:s, s:I, s:I, s:o}", "output", d->o->out, "images",
+                                    (json_int_t)d->images, "sizes", (json_int_t)d->n_sets, "image",
+                                    d->n_sets == 1 ? fact_list(d->size, 3) : json_null()));
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)
@@ -150,15 +203,10 @@ static int run(program *p, const void *parsed, int n, char **operands)
                     "-o %s: the images go into a folder or a file ending in .npy, not one .png",
                     o->out);
     if (npy) TRY(output_check(p, o->out, o->force));
-    TRY_TO(prepare(p, &d, operands));
-    if (!npy) TRY_TO(folder_make(p, o->out));
-    TRY_TO(decode_all(p, &d, npy));
-    TRY_TO(facts_print(p, json_pack("{s:s, s:I, s:o}", "output", o->out, "images",
-                                    (json_int_t)d.set.images, "image", fact_list(d.size, 3))));
+    TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &d.model)));
+    TRY_TO(decode(p, &d, operands[1], npy));
 done:
-    free(d.pixels);
-    codes_clear(&d.set);
-    vq_session_destroy(d.session);
+    codes_clear(d.sets, d.n_sets);
     vq_model_destroy(p->ctx, d.model);
     return code;
 }
@@ -171,7 +219,8 @@ const verb verb_decode = {
     .max_operands = 2,
     .about =
         "CODES is what `vqvae encode` wrote, or any .npy of whole numbers of the same shape. The\n"
-        "images become PNG files 000000.png, 000001.png ... in a folder, or one .npy of bytes.\n"
+        "images become PNG files 000000.png, 000001.png ... in a folder, or one .npy of bytes;\n"
+        "images of several sizes become 640x480-000000.png and so on.\n"
         "Codes made by another model are decoded all the same, with a warning.",
     .examples = "vqvae decode run codes.npy -o first --count 16\n"
                 "vqvae decode run codes.npy -o images.npy",

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/encode.c -- vqvae encode: images to grids of codes. */
-#include "codes.h"
+#include "code_writer.h"
 #include "facts.h"
+#include "interrupt.h"
+#include "machine.h"
 #include "verbs.h"
 #include "walk.h"
 #include <inttypes.h>
@@ -12,148 +14,218 @@
 typedef struct encode_options {
     common_options common;
     const char *out, *backend;
-    int64_t batch;
-    bool force;
+    int64_t batch, size;
+    bool force, strict;
 } encode_options;
+
+enum { SIZE_OWN, SIZE_MODEL }; /* the words of --size */
 
 #define ENCODE(...) OPTION(encode_options, __VA_ARGS__)
 static const option options[] = {
     ENCODE(out, 'o', "CODES", NULL, "file to write: .npy, or .safetensors for several grids"),
+    ENCODE(size, 0, "WORD", "own", "of images: their own, or scaled as for training",
+           .choices = "own|model"),
     ENCODE(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     ENCODE(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    ENCODE(strict, 0, NULL, "", STRICT_HELP),
     ENCODE(force, 'f', NULL, "", "overwrite the file and its index"),
 };
+
+/* An image that has another size than those encoded at the moment. */
+typedef struct waiting {
+    int64_t height, width, index;
+} waiting;
 
 typedef struct encoder {
     const encode_options *o;
     vq_model *model;
+    code_writer writer;
+    skip_list skips;
+    double waited; /* seconds, for images */
+    char arithmetic[96];
+
     vq_session *session;
-    int64_t batch;     /* of the session */
-    bool told_scaling; /* once is enough */
-    code_set set;
-    text index;  /* its rows */
-    size_t room; /* images that set.codes holds */
+    int64_t batch, height, width; /* of the session */
+    uint32_t *codes;              /* of a batch */
+
+    waiting *waiting; /* of the input being encoded */
+    size_t n_waiting, room;
 } encoder;
 
-static int reserve(program *p, encoder *e, int64_t images)
+/* ---- sessions ------------------------------------------------------------ */
+
+/* As many images at a time as asked for, but no more than there are, and fewer of those larger
+ * than what the model was trained on: memory does not grow with them before one is that large. */
+static int64_t batch_for(const encoder *e, int64_t images, const int64_t size[3])
 {
-    const size_t needed = (size_t)(e->set.images + images);
-    size_t bytes;
-    if (needed <= e->room) return DONE;
-    if (__builtin_mul_overflow(needed, e->set.per_image * sizeof *e->set.codes, &bytes))
-        return fail(p, MACHINE_FAILED, "no memory for the codes of %zu images", needed);
-    uint32_t *codes = realloc(e->set.codes, bytes ? bytes : 1);
-    if (!codes) return fail(p, MACHINE_FAILED, "no memory for the codes of %zu images", needed);
-    e->set.codes = codes;
-    e->room = needed;
-    return DONE;
+    const vq_model_config *trained = vq_model_configuration(e->model);
+    const int64_t usual = trained->height * trained->width, pixels = size[0] * size[1];
+    int64_t batch = images < e->o->batch ? images : e->o->batch;
+    if (pixels > usual) batch = batch * usual / pixels;
+    return batch > 1 ? batch : 1;
 }
 
-static void add_row(encoder *e, const char *source, const vq_dataset *data, int64_t i,
-                    const int64_t size[3])
-{
-    const int64_t label = vq_dataset_label(data, i);
-    const char *class = vq_dataset_class(data, label);
-    char number[24];
-    if (!class && label >= 0) { /* classes that are only numbered */
-        (void)snprintf(number, sizeof number, "%" PRId64, label);
-        class = number;
-    }
-    json_t *row =
-        json_pack("{s:I, s:s, s:s, s:s?, s:I, s:I}", "row", (json_int_t)(e->set.images + i),
-                  "source", source, "path", vq_dataset_name(data, i), "class", class, "width",
-                  (json_int_t)size[1], "height", (json_int_t)size[0]);
-    char *line = row ? json_dumps(row, 0) : NULL;
-    json_decref(row);
-    if (line) text_add(&e->index, "%s\n", line);
-    else e->index.failed = true;
-    free(line);
-}
-
-/* A session for as many images at a time as asked for, but for no more than there are. */
-static int fit_session(program *p, encoder *e, const vq_dataset *data)
-{
-    const int64_t total = vq_dataset_count(data);
-    const int64_t most = total > 1 ? total : 1;
-    const int64_t batch = most < e->o->batch ? most : e->o->batch;
-    if (e->session && e->batch >= batch) return DONE;
-    vq_session_destroy(e->session);
-    e->session = NULL;
-    e->batch = batch;
-    TRY(session_for(p, e->model, data, batch, e->o->backend, &e->session));
-    arithmetic_name(e->session, e->set.arithmetic, sizeof e->set.arithmetic);
-    return DONE;
-}
-
-/* The first input decides the size that all are brought to. */
-static int prepare(program *p, encoder *e, const vq_dataset *data)
+static int fit_session(program *p, encoder *e, const vq_dataset *data, int64_t images)
 {
     int64_t size[3];
+    void *memory = NULL;
     vq_dataset_size(data, size);
-    if (e->session && (size[0] != e->set.height || size[1] != e->set.width))
-        return fail(p, BAD_INPUT,
-                    "images of %" PRId64 "x%" PRId64 " after images of %" PRId64 "x%" PRId64
-                    " do not fit into one file",
-                    size[1], size[0], e->set.width, e->set.height);
-    if (e->session) return fit_session(p, e, data);
-    e->set.height = size[0];
-    e->set.width = size[1];
-    e->set.hash = vq_model_hash(e->model);
-    e->set.n_grids = vq_model_grids(e->model, size[0], size[1], e->set.grids);
-    e->set.per_image = vq_model_codes(e->model, size[0], size[1]);
-    return fit_session(p, e, data);
+    const int64_t batch = batch_for(e, images, size);
+    TRY(code_writer_set_size(p, &e->writer, size[0], size[1]));
+    if (e->session && e->batch >= batch && e->height == size[0] && e->width == size[1]) return DONE;
+    vq_session_destroy(e->session);
+    e->session = NULL;
+    free(e->codes);
+    e->codes = NULL;
+    e->batch = batch;
+    e->height = size[0];
+    e->width = size[1];
+    TRY(session_for(p, e->model, data, batch, e->o->backend, &e->session));
+    TRY(allocate(p, (size_t)batch * e->writer.sizes[e->writer.at].per_image, sizeof *e->codes,
+                 &memory));
+    e->codes = memory;
+    arithmetic_name(e->session, e->arithmetic, sizeof e->arithmetic);
+    return DONE;
 }
 
-static int encode_all(program *p, encoder *e, const char *source, const vq_dataset *data)
+/* ---- one input ----------------------------------------------------------- */
+
+static int wait_for_size(program *p, encoder *e, const vq_loaded *image)
 {
-    const int64_t total = vq_dataset_count(data);
+    if (path_has_extension(e->o->out, ".npy"))
+        return code_writer_set_size(p, &e->writer, image->height, image->width);
+    if (e->n_waiting == e->room) {
+        const size_t room = e->room ? 2 * e->room : 64;
+        waiting *more = realloc(e->waiting, room * sizeof *more);
+        if (!more) return fail(p, MACHINE_FAILED, "no memory for a list of %zu images", room);
+        e->waiting = more;
+        e->room = room;
+    }
+    e->waiting[e->n_waiting++] = (waiting){image->height, image->width, image->index};
+    return DONE;
+}
+
+typedef struct input {
+    encoder *e;
+    const char *source;
+    const vq_dataset *data;
+} input;
+
+/* What becomes of an image that the walk does not deliver. */
+static int not_delivered(program *p, void *user, const vq_loaded *image)
+{
+    const input *in = user;
+    encoder *e = in->e;
+    if (image->status == VQ_E_SHAPE && e->o->size == SIZE_OWN) return wait_for_size(p, e, image);
+    TRY(skip_image(p, &e->skips, in->source, in->data, image->index, image->status,
+                   image->sentence));
+    return code_writer_row(p, &e->writer, in->source, in->data, image);
+}
+
+static int encode_run(program *p, const input *in, const walk *w, const uint8_t *pixels,
+                      int64_t count)
+{
+    encoder *e = in->e;
+    if (interrupted()) return fail(p, INTERRUPTED, "stopped; %s was not written", e->o->out);
+    TRY(lib(p, vq_session_encode(e->session, count, pixels, e->codes)));
+    TRY(code_writer_add(p, &e->writer, count, e->codes));
+    for (int64_t i = 0; i < count; i++) {
+        const vq_loaded image = walk_item(w, count, i);
+        TRY(code_writer_row(p, &e->writer, in->source, in->data, &image));
+    }
+    return DONE;
+}
+
+/* Encodes the listed images (NULL: all) of a dataset at the size that it delivers. */
+static int encode_images(program *p, input *in, const int64_t *indices, int64_t n)
+{
+    encoder *e = in->e;
     const uint8_t *pixels = NULL;
-    int64_t count, size[3];
+    int64_t count;
     walk w = {0};
     int code;
-    vq_dataset_size(data, size);
-    TRY_TO(reserve(p, e, total));
-    for (int64_t i = 0; i < total; i++) add_row(e, source, data, i, size);
-    TRY_TO(walk_begin(p, data, NULL, total, e->batch, source, NULL, &w));
+    TRY_TO(fit_session(p, e, in->data, n));
+    TRY_TO(walk_begin(p, in->data, indices, n, e->batch, not_delivered, in, &w));
+    w.tells_fit = e->o->size == SIZE_MODEL;
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;
-        uint32_t *to = e->set.codes + (size_t)e->set.images * e->set.per_image;
-        TRY_TO(lib(p, vq_session_encode(e->session, count, pixels, to)));
-        e->set.images += count;
+        TRY_TO(encode_run(p, in, &w, pixels, count));
     }
 done:
+    e->waited += walk_waited(&w);
     walk_end(p, &w);
     return code;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const waiting *x = a, *y = b;
+    if (x->height != y->height) return x->height < y->height ? -1 : 1;
+    if (x->width != y->width) return x->width < y->width ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Encodes the n images of one size that waited. */
+static int encode_size(program *p, encoder *e, const char *source, const vq_dataset *data,
+                       const waiting *first, size_t n)
+{
+    vq_dataset *view = NULL;
+    void *memory = NULL;
+    int code;
+    TRY(allocate(p, n, sizeof(int64_t), &memory));
+    int64_t *indices = memory;
+    for (size_t i = 0; i < n; i++) indices[i] = first[i].index;
+    TRY_TO(lib(p, vq_dataset_resized(p->ctx, data, first->height, first->width, &view)));
+    input in = {e, source, view};
+    TRY_TO(encode_images(p, &in, indices, (int64_t)n));
+done:
+    if (view) vq_dataset_close(p->ctx, view);
+    free(indices);
+    return code;
+}
+
+static int encode_waiting(program *p, encoder *e, const char *source, const vq_dataset *data)
+{
+    if (e->n_waiting > 0) qsort(e->waiting, e->n_waiting, sizeof *e->waiting, by_size);
+    for (size_t at = 0, n; at < e->n_waiting; at += n) {
+        const waiting *first = &e->waiting[at];
+        for (n = 1; at + n < e->n_waiting; n++)
+            if (first[n].height != first->height || first[n].width != first->width) break;
+        TRY(encode_size(p, e, source, data, first, n));
+    }
+    e->n_waiting = 0;
+    return DONE;
+}
+
+/* The first size that is not the model's is told of: nobody should wonder about the grids. */
+static void tell_size(program *p, const encoder *e, const char *source, const vq_dataset *data)
+{
+    const vq_model_config *trained = vq_model_configuration(e->model);
+    int64_t size[3];
+    vq_dataset_size(data, size);
+    if (e->writer.n_sizes > 0 || (size[0] == trained->height && size[1] == trained->width)) return;
+    say(p,
+        "images are encoded at their own size, the first of %s at %" PRId64 "x%" PRId64
+        "; --size model scales them to the %" PRId64 "x%" PRId64 " trained on",
+        source, size[1], size[0], trained->width, trained->height);
 }
 
 static int encode_input(program *p, encoder *e, const char *path)
 {
     vq_dataset *data = NULL;
     int code;
-    if (!e->told_scaling) e->told_scaling = tell_scaling(p, e->model, path);
-    TRY(open_for_model(p, e->model, path, &data));
-    TRY_TO(prepare(p, e, data));
-    TRY_TO(encode_all(p, e, path, data));
+    TRY(open_for_model(p, e->model, path, e->o->size == SIZE_OWN, &data));
+    if (e->o->size == SIZE_OWN) tell_size(p, e, path, data);
+    input in = {e, path, data};
+    TRY_TO(encode_images(p, &in, NULL, vq_dataset_count(data)));
+    TRY_TO(encode_waiting(p, e, path, data));
 done:
     vq_dataset_close(p->ctx, data);
     return code;
 }
 
-static int write_files(program *p, encoder *e, const char *index)
-{
-    text whole = {0};
-    int code;
-    index_head(&whole, &e->set);
-    if (e->index.data) text_bytes(&whole, e->index.data, e->index.used);
-    TRY_TO(text_check(p, &e->index));
-    TRY_TO(text_check(p, &whole));
-    TRY_TO(codes_write(p, e->o->out, &e->set));
-    TRY_TO(file_replace(p, index, whole.data, whole.used));
-done:
-    free(whole.data);
-    return code;
-}
+/* ---- the verb ------------------------------------------------------------ */
 
 static int check_name(program *p, const encoder *e)
 {
@@ -166,36 +238,60 @@ static int check_name(program *p, const encoder *e)
     return fail(p, BAD_USAGE, "-o %s must end in .npy or .safetensors", e->o->out);
 }
 
+static json_t *grid_facts(const code_writer *w)
+{
+    const int64_t grid[] = {w->sizes[0].grids[0].height, w->sizes[0].grids[0].width};
+    return w->n_sizes == 1 ? fact_list(grid, 2) : json_null();
+}
+
 static int print_result(program *p, const encoder *e, const char *index, double seconds)
 {
-    const int64_t grid[] = {e->set.grids[0].height, e->set.grids[0].width};
+    const code_writer *w = &e->writer;
+    const bool one = w->n_sizes == 1;
     return facts_print(
-        p, json_pack("{s:s, s:s, s:I, s:o, s:I, s:o, s:s, s:o}", "codes", e->o->out, "index", index,
-                     "images", (json_int_t)e->set.images, "grid", fact_list(grid, 2),
-                     "codes_per_image", (json_int_t)e->set.per_image, "model_hash",
-                     fact_hash(e->set.hash), "arithmetic", e->set.arithmetic, "images_per_second",
-                     fact_number((double)e->set.images / seconds)));
+        p, json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "codes",
+                     e->o->out, "index", index, "images", (json_int_t)w->images, "skipped",
+                     (json_int_t)w->skipped, "sizes", (json_int_t)w->n_sizes, "grid", grid_facts(w),
+                     "codes_per_image",
+                     one ? json_integer((json_int_t)w->sizes[0].per_image) : json_null(),
+                     "model_hash", fact_hash(vq_model_hash(e->model)), "arithmetic", e->arithmetic,
+                     "images_per_second", fact_number((double)w->images / seconds), "data_wait",
+                     fact_number(e->waited / seconds), "peak_rss_mb",
+                     fact_number(machine_memory_mb())));
+}
+
+static int encode(program *p, encoder *e, int n, char **inputs, const char *index)
+{
+    const double began = seconds_now();
+    TRY(code_writer_begin(p, e->o->out, index, e->model, &e->writer));
+    for (int i = 0; i < n; i++) TRY(encode_input(p, e, inputs[i]));
+    if (e->writer.images == 0)
+        return fail(p, BAD_INPUT, "none of the %" PRId64 " images can be read; %s was not written",
+                    e->writer.skipped, e->o->out);
+    const double seconds = seconds_now() - began;
+    TRY(code_writer_commit(p, &e->writer, e->arithmetic));
+    skips_tell(p, &e->skips, index);
+    return print_result(p, e, index, seconds);
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)
 {
     const encode_options *o = parsed;
-    encoder e = {.o = o};
+    encoder e = {.o = o, .skips = {.strict = o->strict}};
     char index[PATH_ROOM];
     int code;
     TRY(index_path(p, o->out, index));
     TRY(output_check(p, o->out, o->force));
     TRY(output_check(p, index, o->force));
+    interrupt_listen();
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &e.model)));
     TRY_TO(check_name(p, &e));
-    const double began = seconds_now();
-    for (int i = 1; i < n; i++) TRY_TO(encode_input(p, &e, operands[i]));
-    const double seconds = seconds_now() - began;
-    TRY_TO(write_files(p, &e, index));
-    TRY_TO(print_result(p, &e, index, seconds));
+    TRY_TO(encode(p, &e, n - 1, operands + 1, index));
 done:
-    free(e.index.data);
-    codes_clear(&e.set);
+    code_writer_end(p, &e.writer);
+    skips_clear(&e.skips);
+    free(e.waiting);
+    free(e.codes);
     vq_session_destroy(e.session);
     vq_model_destroy(p->ctx, e.model);
     return code;
@@ -208,11 +304,15 @@ const verb verb_encode = {
     .min_operands = 2,
     .max_operands = INT_MAX,
     .about =
-        "INPUT is a dataset as for `vqvae train`, or an image file. One grid of codes becomes an\n"
-        ".npy of shape images x height x width in the smallest of u8, u16 and u32 that fits;\n"
-        "several become a .safetensors with a tensor each. An index beside it says which model\n"
-        "and arithmetic made the codes, then which image of which INPUT each row is: for\n"
-        "NAME.npy it is NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.",
+        "INPUT is a dataset as for `vqvae train`, or an image file; of any number of images only "
+        "a\n"
+        "batch is held in memory. One grid of codes becomes an .npy of shape images x height x\n"
+        "width in the smallest of u8, u16 and u32 that fits. Several grids become a .safetensors\n"
+        "with a tensor each, level.0, level.1 ...; so do images of several sizes, whose tensors\n"
+        "say the size: 640x480.level.0. An index beside it says which model and arithmetic made\n"
+        "the codes, then of each image where it came from, its class, its size as stored and its\n"
+        "row in the tensors of that size, or why it was left out: for NAME.npy it is\n"
+        "NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.",
     .examples = "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
                 "vqvae inspect codes.npy",
     .options = options,

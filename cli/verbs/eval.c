@@ -51,6 +51,13 @@ static int print_score(program *p, const score *s, const skip_list *skips, doubl
                                     "seconds", fact_number(seconds), "levels", level_rows(s)));
 }
 
+/* What cannot be read was told of when all images were evaluated. */
+static int pass_over(program *p, void *user, const vq_loaded *image)
+{
+    (void)p, (void)user, (void)image;
+    return DONE;
+}
+
 /* Runs the first images once more, one session of their own, and draws them. */
 static int draw_grid(program *p, const eval_options *o, const vq_model *model,
                      const vq_dataset *data)
@@ -60,8 +67,6 @@ static int draw_grid(program *p, const eval_options *o, const vq_model *model,
     vq_session *session = NULL;
     vq_evaluation sums = {0};
     vq_image picture = {0};
-    skip_list skips = {0}; /* they were told of when all images were evaluated */
-    const bool quiet = p->quiet;
     walk w = {0};
     int code;
     if (most > o->count) most = o->count;
@@ -71,8 +76,7 @@ static int draw_grid(program *p, const eval_options *o, const vq_model *model,
     uint8_t *originals = memory, *back = originals + (size_t)most * bytes;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
     TRY_TO(session_for(p, model, data, most, o->backend, &session));
-    TRY_TO(walk_begin(p, data, NULL, vq_dataset_count(data), most, "", &skips, &w));
-    p->quiet = true;
+    TRY_TO(walk_begin(p, data, NULL, vq_dataset_count(data), most, pass_over, NULL, &w));
     for (const uint8_t *pixels = NULL; n < most && count > 0; n += count) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count > most - n) count = most - n;
@@ -84,10 +88,8 @@ static int draw_grid(program *p, const eval_options *o, const vq_model *model,
     TRY_TO(picture_pairs(p, n, originals, back, size, o->columns, o->scale, &picture));
     TRY_TO(picture_save(p, o->grid, &picture));
 done:
-    p->quiet = quiet;
     free(picture.pixels);
     walk_end(p, &w);
-    skips_clear(&skips);
     vq_session_destroy(session);
     vq_evaluation_clear(p->ctx, &sums);
     free(memory);
@@ -105,15 +107,15 @@ static int run(program *p, const void *parsed, int n, char **operands)
     (void)n;
     if (o->grid) TRY(output_check(p, o->grid, o->force));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
-    (void)tell_scaling(p, model, operands[1]);
-    TRY_TO(open_for_model(p, model, operands[1], &data));
+    TRY_TO(open_for_model(p, model, operands[1], false, &data));
     const double began = seconds_now();
     const evaluated what = {.data = data,
                             .n = vq_dataset_count(data),
                             .batch = o->batch,
                             .backend = o->backend,
                             .source = operands[1],
-                            .skips = &skips};
+                            .skips = &skips,
+                            .tells_fit = true};
     TRY_TO(evaluate(p, model, &what, &s, NULL));
     skips_tell(p, &skips, NULL);
     if (s.images == 0)

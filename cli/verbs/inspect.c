@@ -136,22 +136,46 @@ static int archive_facts(program *p, const char *path, const char *kind, const v
                                     meta, "tensors", tensor_rows(archive)));
 }
 
+static uint32_t largest_code(const code_set *set)
+{
+    uint32_t largest = 0;
+    for (size_t i = 0; i < (size_t)set->images * set->per_image; i++)
+        if (set->codes[i] > largest) largest = set->codes[i];
+    return largest;
+}
+
+static json_t *code_size_row(const code_set *set)
+{
+    const int64_t size[] = {set->width, set->height};
+    json_t *rows = grid_rows(set->grids, set->n_grids);
+    for (size_t i = 0; i < set->n_grids; i++)
+        (void)json_object_del(json_array_get(rows, i), "codes");
+    return json_pack("{s:o, s:I, s:I, s:o}", "size",
+                     set->width > 0 ? fact_list(size, 2) : json_null(), "images",
+                     (json_int_t)set->images, "largest_code", (json_int_t)largest_code(set),
+                     "grids", rows);
+}
+
 static int code_facts(program *p, const char *path)
 {
-    code_set set;
-    uint32_t largest = 0;
-    TRY(codes_read(p, path, &set));
-    for (size_t i = 0; i < (size_t)set.images * set.per_image; i++)
-        if (set.codes[i] > largest) largest = set.codes[i];
-    json_t *rows = grid_rows(set.grids, set.n_grids);
-    for (size_t i = 0; i < set.n_grids; i++)
-        (void)json_object_del(json_array_get(rows, i), "codes");
-    json_t *facts =
-        json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "file", path, "kind", "codes", "images",
-                  (json_int_t)set.images, "largest_code", (json_int_t)largest, "model_hash",
-                  set.has_hash ? fact_hash(set.hash) : json_null(), "arithmetic",
-                  set.arithmetic[0] ? json_string(set.arithmetic) : json_null(), "grids", rows);
-    codes_clear(&set);
+    code_set *sets;
+    size_t n;
+    int64_t images = 0;
+    TRY(codes_read(p, path, &sets, &n));
+    json_t *sizes = json_array();
+    for (size_t i = 0; i < n; i++) {
+        images += sets[i].images;
+        (void)json_array_append_new(sizes, code_size_row(&sets[i]));
+    }
+    json_t *facts = json_pack("{s:s, s:s, s:I, s:o, s:o}", "file", path, "kind", "codes", "images",
+                              (json_int_t)images, "model_hash",
+                              sets->has_hash ? fact_hash(sets->hash) : json_null(), "arithmetic",
+                              sets->arithmetic[0] ? json_string(sets->arithmetic) : json_null());
+    /* Of one size, what there is to say stands in the first row. */
+    if (facts && n == 1) (void)json_object_update(facts, json_array_get(sizes, 0));
+    else if (facts) (void)json_object_set(facts, "sizes", sizes);
+    json_decref(sizes);
+    codes_clear(sets, n);
     return facts_print(p, facts);
 }
 

@@ -7,6 +7,7 @@
  * (the spool) in the order in which they come, and are taken from there once all are known. */
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "tensor/npy.h"
@@ -38,7 +39,7 @@ struct vq_array_writer {
 static bool ends_in(const char *path, const char *ending)
 {
     const size_t n = strlen(path), m = strlen(ending);
-    return n > m && strcmp(path + n - m, ending) == 0;
+    return n > m && strcasecmp(path + n - m, ending) == 0;
 }
 
 static vq_status begin(vq_array_writer *w, const char *path)

@@ -207,17 +207,65 @@ field() {
     [ "$(ls four | wc -l)" -eq 4 ]
 }
 
-@test "images of another size are scaled with one line about it" {
+@test "images keep their own size, or are scaled with one line about it" {
     "$VQVAE" encode "$model" "$data" -o codes.npy 2> talk > out
-    [ "$(grep -c scaled talk)" -eq 0 ]
+    [ ! -s talk ]
     "$VQVAE" decode "$model" codes.npy -o folder --count 3 > out
     "$VQVAE" reconstruct "$model" folder/*.png -o large.png --scale 2 > out
     cp large.png other.png
     "$VQVAE" encode "$model" large.png other.png -o large.npy 2> talk > out
-    [ "$(grep -c "scaled and cropped to the model's 28x28: the first of large.png" talk)" -eq 1 ]
-    [ "$(grep -c scaled talk)" -eq 1 ]
+    [ "$(grep -c 'encoded at their own size, the first of large.png at 116x176' talk)" -eq 1 ]
+    [ "$(wc -l < talk)" -eq 1 ]
+    "$VQVAE" inspect large.npy --json | grep -q '"height":44,"width":29'
+    "$VQVAE" encode "$model" large.png other.png -o small.npy --size model 2> talk > out
+    [ "$(grep -c "scaled and cropped to the model's 28x28: the first is large.png of 116x176" \
+        talk)" -eq 1 ]
+    "$VQVAE" inspect small.npy --json | grep -q '"height":7,"width":7'
+    # The index tells the size as stored.
+    [ "$(tail -1 small.index.jsonl | field width)" = 116 ]
     "$VQVAE" eval "$model" large.png 2> talk > out
     grep -q scaled talk
     "$VQVAE" eval "$model" large.png --quiet 2> talk > out
     [ ! -s talk ]
+}
+
+@test "images of several sizes go into one .safetensors, and none is cropped" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy > out
+    "$VQVAE" decode "$model" codes.npy -o folder --count 3 > out
+    "$VQVAE" reconstruct "$model" folder/000001.png -o folder/000001b.png > out
+    "$VQVAE" reconstruct "$model" folder/000002.png -o folder/000002b.png > out
+    run "$VQVAE" encode "$model" folder -o mixed.npy
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"images of 60x28 after images of 28x28 do not fit into one .npy"* ]]
+    [ ! -e mixed.npy ]
+    [ "$(ls | grep -c tmp)" -eq 0 ]
+    "$VQVAE" encode "$model" folder large.png -o mixed.safetensors 2> talk > out || true
+    [ ! -e mixed.safetensors ]
+    "$VQVAE" encode "$model" folder folder/000001b.png -o mixed.safetensors --json > out
+    [ "$(field images < out)" = 6 ]
+    [ "$(field sizes < out)" = 2 ]
+    "$VQVAE" inspect mixed.safetensors --json > about
+    grep -q '"size":\[28,28\],"images":3' about
+    grep -q '"size":\[60,28\],"images":3' about
+    # Each image is a row of the tensors of its size.
+    [ "$(grep 000002b mixed.safetensors.index.jsonl | field row)" = 1 ]
+    [ "$(grep 000002b mixed.safetensors.index.jsonl | field width)" = 60 ]
+    [ "$(tail -1 mixed.safetensors.index.jsonl | field row)" = 2 ]
+    "$VQVAE" decode "$model" mixed.safetensors -o back > out
+    [ "$(ls back | wc -l)" -eq 6 ]
+    # They are what they would be alone.
+    "$VQVAE" encode "$model" folder/000002b.png -o alone.npy > out
+    "$VQVAE" decode "$model" alone.npy -o alone > out
+    cmp alone/000000.png back/60x28-000001.png
+    "$VQVAE" encode "$model" folder/000000.png -o alone.npy --force > out
+    "$VQVAE" decode "$model" alone.npy -o alone --force > out
+    cmp alone/000000.png back/28x28-000000.png
+    run "$VQVAE" decode "$model" mixed.safetensors -o back.npy
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"images of 2 sizes"* ]]
+    # Nothing is overwritten where one file would be.
+    rm back/28x28-000000.png
+    run "$VQVAE" decode "$model" mixed.safetensors -o back
+    [ "$status" -eq 1 ]
+    [ ! -e back/28x28-000000.png ]
 }

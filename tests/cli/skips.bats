@@ -75,6 +75,10 @@ listed() {
     [ "$status" -eq 1 ]
     [[ "${lines[1]}" == *"error: $images: image 0000"*".png: "* ]]
     [ ! -e new ]
+    run "$VQVAE" encode "$model" "$images" -o codes.npy --strict
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"image 000000.png: "* ]]
+    [ -z "$(ls)" ]
     run "$VQVAE" eval "$model" "$images" --strict
     [ "$status" -eq 1 ]
     [[ "$output" == *"image 000000.png: "* ]]
@@ -96,14 +100,58 @@ listed() {
     cmp with.png without.png
 }
 
+@test "encode leaves them out, and its index says why" {
+    "$VQVAE" encode "$model" "$images" -o codes.npy --json > out 2> talk
+    [ "$(field images < out)" = 54 ]
+    [ "$(field skipped < out)" = 6 ]
+    grep -q '6 images could not be read and were left out; codes.index.jsonl names them' talk
+    # One row for each image, in their order.
+    [ "$(wc -l < codes.index.jsonl)" -eq 61 ]
+    [ "$(sed 1d codes.index.jsonl | field path | tr '\n' ' ')" = "$(ls "$images" | tr '\n' ' ')" ]
+    for name in $damaged; do
+        grep "\"$name\"" codes.index.jsonl > row
+        grep -q '"skipped": ".*image '"$name"': ' row
+        ! grep -q '"row"' row
+    done
+    [ "$(tail -1 codes.index.jsonl | field row)" = 53 ]
+    # The codes are those of the rest.
+    mkdir left
+    for name in "$images"/*.png; do
+        case "$damaged " in *"$(basename "$name") "*) ;; *) cp "$name" left ;; esac
+    done
+    "$VQVAE" encode "$model" left -o rest.npy > out
+    cmp codes.npy rest.npy
+    "$VQVAE" encode "$model" "$images" -o codes.npy --force --batch 1 > out
+    cmp codes.npy rest.npy
+}
+
+@test "an interrupted encode leaves nothing behind" {
+    mkdir many
+    for i in $(seq 3000); do ln "$images/000001.png" many/$i.png; done
+    "$VQVAE" encode "$model" many many many many many many -o codes.safetensors --batch 1 \
+        2> talk > out &
+    pid=$!
+    for _ in $(seq 1000); do
+        [ -n "$(find . -name '*.rows.*' -size +0)" ] && break
+        sleep 0.01
+    done
+    kill -INT $pid
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 130 ]
+    [ "$(ls)" = "$(printf '%s\n' many out talk)" ]
+    grep -q 'codes.safetensors was not written' talk
+}
+
 @test "where no image can be read, nothing is made" {
     mkdir bad
     for name in $damaged; do cp "$images/$name" bad; done
-    for verb in "train bad -o new --preset tiny --steps 3" "eval $model bad"; do
+    for verb in "train bad -o new --preset tiny --steps 3" "eval $model bad" \
+        "encode $model bad -o new.npy"; do
         run "$VQVAE" $verb
         [ "$status" -eq 1 ]
         [[ "$output" == *"bad"* ]]
-        [ ! -e new ]
+        [ "$(ls)" = bad ]
     done
 }
 
