@@ -98,6 +98,12 @@ typedef struct vq_dataset vq_dataset;
  */
 VQ_API VQ_MUST_USE vq_status vq_dataset_open(vq_context *ctx, const char *path,
                                              const vq_data_config *config, vq_dataset **out);
+/** The same for several sources as one dataset: the images of the first, then of the next. Classes
+ *  of one name are one class, numbered as first met; where some have names, those that are only
+ *  numbered are called by their numbers. The same source twice is VQ_E_ARG. */
+VQ_API VQ_MUST_USE vq_status vq_dataset_open_all(vq_context *ctx, const char *const *paths,
+                                                 size_t n_paths, const vq_data_config *config,
+                                                 vq_dataset **out);
 VQ_API void vq_dataset_close(vq_context *ctx, vq_dataset *dataset);
 
 /** The same images delivered at another size, without a cache.
@@ -111,6 +117,8 @@ VQ_API int64_t vq_dataset_count(const vq_dataset *dataset);
 VQ_API void vq_dataset_size(const vq_dataset *dataset, int64_t size[3]);
 /** Name of image i as its container names it ("train/cat/0001.jpg", "17"). */
 VQ_API const char *vq_dataset_name(const vq_dataset *dataset, int64_t index);
+/** The source that image i came from, as it was named when the dataset was opened. */
+VQ_API const char *vq_dataset_source(const vq_dataset *dataset, int64_t index);
 /** Class of image i, from 0; -1 where classes are unknown. */
 VQ_API int64_t vq_dataset_label(const vq_dataset *dataset, int64_t index);
 /** Name of a class, or NULL. */

@@ -17,6 +17,12 @@ vq_path_kind vq_path_look(const char *path)
     return S_ISDIR(info.st_mode) ? VQ_PATH_FOLDER : VQ_PATH_FILE;
 }
 
+bool vq_path_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 vq_status vq_path_join(vq_context *ctx, const char *folder, const char *name, char **out)
 {
     const size_t length = strlen(folder), size = length + strlen(name) + 2;

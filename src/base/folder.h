@@ -7,6 +7,8 @@
 
 typedef enum vq_path_kind { VQ_PATH_NONE, VQ_PATH_FILE, VQ_PATH_FOLDER } vq_path_kind;
 vq_path_kind vq_path_look(const char *path);
+/** Whether two paths lead to one file or folder. */
+bool vq_path_same(const char *a, const char *b);
 
 /** Called for each file and folder in a folder, in no order. "." and ".." are left out. */
 typedef vq_status vq_folder_visit(vq_context *ctx, void *user, const char *name);

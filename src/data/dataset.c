@@ -54,31 +54,34 @@ static vq_status make_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t
                              uint8_t *out, int64_t stored[2])
 {
     vq_image image;
-    VQ_TRY(load_stored(ctx, &dataset->source, index, &image));
+    int64_t within;
+    const vq_source *source = vq_sources_find(&dataset->sources, index, &within);
+    VQ_TRY(load_stored(ctx, source, within, &image));
     stored[0] = image.height;
     stored[1] = image.width;
     const vq_status status = fit(ctx, dataset, &image, out);
     vq_image_clear(ctx, &image);
-    return name_image(ctx, &dataset->source, index, status);
+    return name_image(ctx, source, within, status);
 }
 
 /* Arrays whose images already are what is delivered need neither decoding nor a cache. */
-static bool is_resident(const vq_dataset *dataset)
+static bool is_resident(const vq_dataset *dataset, const vq_source *source)
 {
-    return dataset->source.pixels &&
-           memcmp(dataset->source.size, dataset->size, sizeof dataset->size) == 0;
+    return source->pixels && memcmp(source->size, dataset->size, sizeof dataset->size) == 0;
 }
 
 vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *dataset, int64_t index,
                             uint8_t *scratch, const uint8_t **at, int64_t stored[2])
 {
+    int64_t within;
     VQ_CHECK(ctx, index >= 0 && index < vq_dataset_count(dataset), VQ_E_ARG,
-             "%s: image %lld was asked for; there are %lld", dataset->source.path, (long long)index,
-             (long long)vq_dataset_count(dataset));
-    stored[0] = dataset->source.pixels ? dataset->source.size[0] : 0;
-    stored[1] = dataset->source.pixels ? dataset->source.size[1] : 0;
-    *at = is_resident(dataset) ? dataset->source.pixels + (size_t)index * dataset->image_bytes
-                               : vq_cache_find(dataset->cache, (size_t)index);
+             "%s: image %lld was asked for; there are %lld", vq_dataset_path(dataset),
+             (long long)index, (long long)vq_dataset_count(dataset));
+    const vq_source *source = vq_sources_find(&dataset->sources, index, &within);
+    stored[0] = source->pixels ? source->size[0] : 0;
+    stored[1] = source->pixels ? source->size[1] : 0;
+    *at = is_resident(dataset, source) ? source->pixels + (size_t)within * dataset->image_bytes
+                                       : vq_cache_find(dataset->cache, (size_t)index);
     if (*at) return VQ_OK;
     VQ_TRY(make_pixels(ctx, dataset, index, scratch, stored));
     vq_cache_keep(dataset->cache, (size_t)index, scratch);
@@ -135,27 +138,26 @@ static vq_status check_config(vq_context *ctx, const vq_data_config *config)
 }
 
 /* The first image that can be read; where none can, the first one's failure. */
-static vq_status load_first(vq_context *ctx, const vq_dataset *dataset, vq_image *out)
+static vq_status load_first(vq_context *ctx, const vq_sources *sources, vq_image *out)
 {
-    const vq_source *source = &dataset->source;
-    const int64_t n = (int64_t)source->entries.count;
-    for (int64_t i = 0; i < n; i++) {
-        const vq_status status = load_stored(ctx, source, i, out);
-        if (!vq_data_image_failed(status)) return status;
-    }
-    return load_stored(ctx, source, 0, out);
+    for (size_t s = 0; s < sources->n; s++)
+        for (size_t i = 0; i < sources->items[s].entries.count; i++) {
+            const vq_status status = load_stored(ctx, &sources->items[s], (int64_t)i, out);
+            if (!vq_data_image_failed(status)) return status;
+        }
+    return load_stored(ctx, &sources->items[0], 0, out);
 }
 
 /* Settings left 0 follow the first image. */
 static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
 {
     const vq_data_config *config = &dataset->config;
-    const vq_source *source = &dataset->source;
+    const vq_source *source = &dataset->sources.items[0];
     vq_image first = {.height = source->size[0],
                       .width = source->size[1],
                       .channels = source->size[2]};
     if (!source->pixels && (config->height == 0 || config->channels == 0))
-        VQ_TRY(load_first(ctx, dataset, &first));
+        VQ_TRY(load_first(ctx, &dataset->sources, &first));
     dataset->size[0] = config->height ? config->height : first.height;
     dataset->size[1] = config->width ? config->width : first.width;
     dataset->size[2] = config->channels ? config->channels : first.channels;
@@ -164,21 +166,29 @@ static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
     return VQ_OK;
 }
 
-vq_status vq_dataset_open(vq_context *ctx, const char *path, const vq_data_config *config,
-                          vq_dataset **out)
+/* A cache for whatever has to be decoded or scaled. */
+static vq_status make_cache(vq_context *ctx, vq_dataset *dataset)
+{
+    bool needed = false;
+    for (size_t s = 0; s < dataset->sources.n; s++)
+        needed = needed || !is_resident(dataset, &dataset->sources.items[s]);
+    if (!needed) return VQ_OK;
+    return vq_cache_create(ctx, vq_sources_count(&dataset->sources), dataset->image_bytes,
+                           (size_t)dataset->config.cache_mb << 20, &dataset->cache);
+}
+
+vq_status vq_dataset_open_all(vq_context *ctx, const char *const *paths, size_t n_paths,
+                              const vq_data_config *config, vq_dataset **out)
 {
     vq_status status = VQ_OK;
     vq_dataset *dataset = NULL;
     *out = NULL;
     VQ_TRY_TO(check_config(ctx, config));
     VQ_TRY_TO(VQ_NEW(ctx, 1, &dataset));
-    dataset->source.fd = -1;
     dataset->config = *config;
-    VQ_TRY_TO(vq_source_open(ctx, path, config, &dataset->source));
+    VQ_TRY_TO(vq_sources_open(ctx, paths, n_paths, config, &dataset->sources));
     VQ_TRY_TO(decide_size(ctx, dataset));
-    if (!is_resident(dataset))
-        VQ_TRY_TO(vq_cache_create(ctx, dataset->source.entries.count, dataset->image_bytes,
-                                  (size_t)config->cache_mb << 20, &dataset->cache));
+    VQ_TRY_TO(make_cache(ctx, dataset));
     *out = dataset;
     dataset = NULL;
 done:
@@ -186,11 +196,17 @@ done:
     return status;
 }
 
+vq_status vq_dataset_open(vq_context *ctx, const char *path, const vq_data_config *config,
+                          vq_dataset **out)
+{
+    return vq_dataset_open_all(ctx, &path, 1, config, out);
+}
+
 void vq_dataset_close(vq_context *ctx, vq_dataset *dataset)
 {
     if (!dataset) return;
     vq_cache_destroy(ctx, dataset->cache);
-    if (!dataset->borrows) vq_source_close(ctx, &dataset->source);
+    if (!dataset->borrows) vq_sources_close(ctx, &dataset->sources);
     vq_release(ctx, dataset);
 }
 
@@ -233,12 +249,17 @@ vq_status vq_data_helper_context(vq_context *ctx, vq_context **out)
 
 int64_t vq_dataset_count(const vq_dataset *dataset)
 {
-    return (int64_t)dataset->source.entries.count;
+    return (int64_t)vq_sources_count(&dataset->sources);
 }
 
 void vq_dataset_size(const vq_dataset *dataset, int64_t size[3])
 {
     memcpy(size, dataset->size, sizeof dataset->size);
+}
+
+const char *vq_dataset_path(const vq_dataset *dataset)
+{
+    return dataset->sources.items[0].given;
 }
 
 static bool is_index(const vq_dataset *dataset, int64_t index)
@@ -248,16 +269,23 @@ static bool is_index(const vq_dataset *dataset, int64_t index)
 
 const char *vq_dataset_name(const vq_dataset *dataset, int64_t index)
 {
-    return is_index(dataset, index) ? dataset->source.entries.items[index].name : NULL;
+    return is_index(dataset, index) ? vq_sources_entry(&dataset->sources, index)->name : NULL;
+}
+
+const char *vq_dataset_source(const vq_dataset *dataset, int64_t index)
+{
+    int64_t within;
+    return is_index(dataset, index) ? vq_sources_find(&dataset->sources, index, &within)->given
+                                    : NULL;
 }
 
 int64_t vq_dataset_label(const vq_dataset *dataset, int64_t index)
 {
-    return is_index(dataset, index) ? dataset->source.entries.items[index].label : -1;
+    return is_index(dataset, index) ? vq_sources_entry(&dataset->sources, index)->label : -1;
 }
 
 const char *vq_dataset_class(const vq_dataset *dataset, int64_t label)
 {
-    const vq_entries *entries = &dataset->source.entries;
-    return label >= 0 && (size_t)label < entries->n_classes ? entries->classes[label] : NULL;
+    const vq_sources *sources = &dataset->sources;
+    return label >= 0 && (size_t)label < sources->n_classes ? sources->classes[label] : NULL;
 }

@@ -4,11 +4,11 @@
 #define VQ_DATA_DATASET_H
 
 #include "data/cache.h"
-#include "data/source.h"
+#include "data/sources.h"
 
 struct vq_dataset {
-    vq_source source;
-    bool borrows; /* the source belongs to another dataset */
+    vq_sources sources;
+    bool borrows; /* the sources belong to another dataset */
     vq_data_config config;
     int64_t size[3]; /* of what is delivered */
     size_t image_bytes;
@@ -24,6 +24,9 @@ VQ_MUST_USE vq_status vq_dataset_pixels(vq_context *ctx, const vq_dataset *datas
 /** vq_dataset_get() that also tells the stored size, as vq_dataset_pixels() does. */
 VQ_MUST_USE vq_status vq_dataset_deliver(vq_context *ctx, const vq_dataset *dataset, int64_t index,
                                          vq_data_key key, uint8_t *out, int64_t stored[2]);
+
+/** What the dataset is called in sentences: the path of its first source. */
+const char *vq_dataset_path(const vq_dataset *dataset);
 
 /** Whether a failure is about one image, so that the others can be gone on with. */
 bool vq_data_image_failed(vq_status status);

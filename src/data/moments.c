@@ -125,7 +125,7 @@ vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset, const i
     moments_job job = {.dataset = dataset, .indices = indices};
     uint64_t sum = 0, squares = 0;
     VQ_CHECK(ctx, n_indices > 0, VQ_E_ARG, "%s: no image to take mean and variance of",
-             dataset->source.path);
+             vq_dataset_path(dataset));
     VQ_TRY_TO(VQ_NEW(ctx, n, &job.summers));
     VQ_TRY_TO(start_summers(ctx, dataset, job.summers, n));
     for (size_t at = 0; at < n_indices; at += SLICE, job.indices += SLICE) {
@@ -138,7 +138,7 @@ vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset, const i
     }
     if (job.images == 0)
         VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT, "%s: none of its %zu images can be read",
-                          dataset->source.path, n_indices));
+                          vq_dataset_path(dataset), n_indices));
     const double count = (double)job.images * (double)dataset->image_bytes;
     const double average = (double)sum / count;
     *mean = average / 255.0;

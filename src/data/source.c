@@ -118,19 +118,24 @@ static vq_status open_kind(vq_context *ctx, vq_path_kind kind, vq_source *source
     return vq_fail(ctx, VQ_E_IO, "%s: no such file or folder", source->path);
 }
 
+/* Cuts the part off where the whole path leads nowhere. */
+static vq_path_kind take_apart(vq_source *source)
+{
+    const vq_path_kind kind = vq_path_look(source->path);
+    char *colon = strrchr(source->path, ':');
+    if (kind != VQ_PATH_NONE || !colon) return kind;
+    *colon = '\0';
+    source->part = colon + 1;
+    return vq_path_look(source->path);
+}
+
 vq_status vq_source_open(vq_context *ctx, const char *path, const vq_data_config *config,
                          vq_source *out)
 {
     *out = (vq_source){.fd = -1, .coarse_labels = config->labels == VQ_LABELS_COARSE};
-    VQ_TRY(vq_strdup(ctx, path, &out->path));
-    vq_path_kind kind = vq_path_look(out->path);
-    char *colon = strrchr(out->path, ':');
-    if (kind == VQ_PATH_NONE && colon) {
-        *colon = '\0';
-        out->part = colon + 1;
-        kind = vq_path_look(out->path);
-    }
-    vq_status status = open_kind(ctx, kind, out);
+    vq_status status = vq_strdup(ctx, path, &out->given);
+    if (status == VQ_OK) status = vq_strdup(ctx, path, &out->path);
+    if (status == VQ_OK) status = open_kind(ctx, take_apart(out), out);
     if (status == VQ_OK && out->entries.count == 0)
         status = vq_fail(ctx, VQ_E_FORMAT, "%s holds no images", out->path);
     if (status != VQ_OK) vq_source_close(ctx, out);
@@ -143,5 +148,6 @@ void vq_source_close(vq_context *ctx, vq_source *source)
     vq_entries_clear(ctx, &source->entries);
     vq_release(ctx, source->memory);
     vq_release(ctx, source->path);
+    vq_release(ctx, source->given);
     *source = (vq_source){.fd = -1};
 }

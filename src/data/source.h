@@ -18,6 +18,7 @@ typedef vq_status vq_source_read(vq_context *ctx, const vq_source *source, const
 
 /** Images are either pixels at hand (`pixels`) or encoded (`read`). */
 struct vq_source {
+    char *given;        /* owned; as it was asked for */
     char *path;         /* owned; without the part */
     const char *part;   /* NULL: none was named */
     bool coarse_labels; /* of CIFAR-100 */
