@@ -7,7 +7,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=build/coverage
 parsers='src/tensor/safetensors_read.c src/tensor/npy_header.c src/tensor/npy_read.c
-    src/data/idx.c src/data/gzip.c src/data/tar.c src/data/entries.c src/data/source.c
+    src/data/idx.c src/data/gzip.c src/data/tar.c src/data/cifar.c src/data/npz.c src/data/arrays.c
+    src/data/list.c src/data/classes.c src/data/entries.c src/data/source.c
     src/data/image.c src/data/png.c src/data/jpeg.c src/data/webp.c src/data/exif.c
     src/base/settings_json.c src/base/settings_set.c src/base/settings_field.c cli/settings.c
     cli/run/metrics_read.c cli/option.c'

@@ -61,6 +61,33 @@ const char *fuzz_file_name(size_t slot, const char *name)
     return folder;
 }
 
+void fuzz_path(char *to, size_t size, const char *within, const char *standard, fuzz_piece asked)
+{
+    const int length = (int)(asked.size < 32 ? asked.size : 32);
+    const bool leads_out = length && memmem(asked.bytes, (size_t)length, "..", 2);
+    const bool nothing = !length || leads_out;
+    (void)snprintf(to, size, "%s%.*s", within, nothing ? (int)strlen(standard) : length,
+                   nothing ? standard : (const char *)asked.bytes);
+}
+
+static vq_file_hooks outside;
+
+static int open_inside(void *user, const char *path, int flags, int mode)
+{
+    const bool inside = (*folder && strncmp(path, folder, strlen(folder)) == 0) ||
+                        strncmp(path, "/proc/self/fd/", 14) == 0;
+    if (inside && !strstr(path, "..")) return outside.open(user, path, flags, mode);
+    errno = ENOENT;
+    return -1;
+}
+
+void fuzz_stay_in_memory(vq_context *ctx)
+{
+    if (ctx->files.open == open_inside) return;
+    outside = ctx->files;
+    ctx->files.open = open_inside;
+}
+
 /* ---- writing to memory ------------------------------------------------------- */
 
 static struct {

@@ -13,6 +13,12 @@ const char *fuzz_file(size_t slot, const void *bytes, size_t size);
  *  folder's path. */
 const char *fuzz_file_name(size_t slot, const char *name);
 
+/** Writes the path that an input asks for: what is in the folder ("/file"), a part of it (":part"),
+ *  or `standard` where it asks for nothing. No input leads out of the folder. */
+void fuzz_path(char *to, size_t size, const char *folder, const char *standard, fuzz_piece asked);
+/** Makes the context open files that are memory, and no other. */
+void fuzz_stay_in_memory(vq_context *ctx);
+
 /** Makes the context's files be written into memory, of which the last one is kept. Reading goes on
  *  as before. */
 void fuzz_keep_written(vq_context *ctx);

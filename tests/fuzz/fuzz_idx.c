@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz/fuzz_idx.c -- IDX files, plain or packed: images, after a cut their labels, and after
  * another ":half" or "/file" of the folder. */
-#define _GNU_SOURCE /* memmem */
 #include "fuzz/source.h"
-#include <stdio.h>
-#include <string.h>
 
 static const char *folder;
 
@@ -23,15 +20,6 @@ static void make_folder(void)
         folder = fuzz_file_name(1, labels[i]);
 }
 
-/* What follows the folder: ":half", or "/file". No input leads out of it. */
-static void put_path(char *to, size_t size, fuzz_piece more)
-{
-    const int length = (int)(more.size < 32 ? more.size : 32);
-    const bool leads_out = length && memmem(more.bytes, (size_t)length, "..", 2);
-    if (!length || leads_out) (void)snprintf(to, size, "%s/train-images-idx3-ubyte", folder);
-    else (void)snprintf(to, size, "%s%.*s", folder, length, (const char *)more.bytes);
-}
-
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
 {
     fuzz_piece pieces[3];
@@ -40,6 +28,6 @@ vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
     fuzz_split(bytes, size, pieces, 3);
     fuzz_file(0, pieces[0].bytes, pieces[0].size);
     fuzz_file(1, pieces[1].bytes, pieces[1].size);
-    put_path(path, sizeof path, pieces[2]);
-    return fuzz_dataset(ctx, path);
+    fuzz_path(path, sizeof path, folder, "/train-images-idx3-ubyte", pieces[2]);
+    return fuzz_dataset(ctx, path, NULL);
 }

@@ -2,7 +2,6 @@
  * fuzz/fuzz_source.c -- a file of any kind that images come in, taken for a
  * single image first; see source.h. */
 #include "fuzz/source.h"
-#include <vqvae/data.h>
 
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* More than any small input needs; what asks for more meets "no memory", which is fast. */
-#define FUZZ_BLOCK_MAX ((size_t)1 << 20)
+#define FUZZ_BLOCK_MAX ((size_t)1 << 17)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -12,6 +12,7 @@ import io
 import json
 import struct
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -656,6 +657,158 @@ def make_tar():
     c.bad("pax-damaged", member("PaxHeader", b"999 path=a.png\n", b"x") + member("a.png", b"x") + END)
 
 
+# ---- CIFAR ---------------------------------------------------------------------
+
+
+def record(*labels, seed=0):
+    # Plain pixels, so that the repository packs them well.
+    return bytes(labels) + bytes([seed]) * 1024 + bytes([seed + 1]) * 1024 + bytes([seed + 2]) * 1024
+
+
+def make_cifar():
+    c = Corpus("cifar")
+    ten, hundred = record(3) + record(9, seed=7), record(7, 80)
+    names = b"".join(b"class-%d\n" % i for i in range(10))
+    c.ok("ten", ten + CUT + names)
+    c.ok("ten-crlf", ten + CUT + names.replace(b"\n", b"\r\n") + b"\n\n")
+    c.ok("ten-long-name", ten + CUT + b"l" * 100 + names[:-8] + b"nine")
+    c.ok("hundred", hundred + CUT + b"".join(b"fine%d\n" % i for i in range(100)))
+    c.ok("hundred-coarse", hundred + CUT + b"".join(b"coarse%d\n" % i for i in range(20)))
+    c.ok("train", ten + CUT + names + CUT + b":train")
+    c.ok("test", ten + CUT + names + CUT + b":test")
+    c.bad("empty", b"")
+    c.bad("no-names", ten)
+    c.bad("names-nine", ten + CUT + names[8:])
+    c.bad("names-coarse-of-ten", ten + CUT + names + b"coarse")
+    c.bad("short", ten[:-1] + CUT + names)
+    c.bad("long", ten + b"x" + CUT + names)
+    c.bad("label-10", record(10) + CUT + names)
+    c.bad("label-later", record(1) + record(200) + CUT + names)
+    c.bad("coarse-label-20", record(20, 1) + CUT + names)
+    c.bad("fine-label-100", record(1, 100) + CUT + names)
+    c.bad("two-kinds", ten + CUT + names + CUT + b":train" + CUT + hundred)
+    c.bad("second-short", ten + CUT + names + CUT + b":train" + CUT + ten[:-1])
+    c.bad("part-unnamed", ten + CUT + names + CUT + b"/")
+    c.bad("part-missing", ten + CUT + names + CUT + b":valid")
+    c.bad("file-part", ten + CUT + names + CUT + b"/one.bin:train")
+
+
+# ---- .npz ----------------------------------------------------------------------
+
+
+def npz(*members, pack=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", pack) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, pack)
+    return out.getvalue()
+
+
+def make_npz():
+    c = Corpus("npz")
+    images = npy(header("'|u1'", shape="(2, 3, 4)"), bytes(24))
+    labels = npy(header("'<i8'", shape="(2,)"), struct.pack("<2q", 1, 4))
+    x, y = ("x.npy", images), ("y.npy", labels)
+
+    def of_type(kind, code, *values, shape="(2,)"):
+        return npy(header(f"'{kind}'", shape=shape), struct.pack(f"<{len(values)}{code}", *values))
+
+    c.ok("images", npz(x))
+    c.ok("labels", npz(x, y))
+    c.ok("stored", npz(x, y, pack=zipfile.ZIP_STORED))
+    c.ok("labels-first", npz(("labels.npy", labels), ("images.npy", images)))
+    c.ok("unnamed", npz(("arr_0.npy", images), ("arr_1.npy", labels)))
+    parts = (("x_train.npy", images), ("y_train.npy", labels), ("test_images.npy", images))
+    c.ok("part", npz(*parts) + CUT + b":train")
+    c.ok("part-before", npz(*parts) + CUT + b":test")
+    c.ok("only-part", npz(("x_train.npy", images), ("train_labels.npy", labels)))
+    c.ok("colour", npz(("x.npy", npy(header("'|u1'", shape="(2, 2, 2, 3)"), bytes(24)))))
+    for kind, code in (("|i1", "b"), ("<i2", "h"), ("<i4", "i"), ("|u1", "B"), ("<u2", "H"), ("<u4", "I")):
+        c.ok(f"labels-{kind[1:]}", npz(x, ("y.npy", of_type(kind, code, 0, 3))))
+    c.ok("labels-column", npz(x, ("y.npy", of_type("<i4", "i", 0, 3, shape="(2, 1)"))))
+
+    whole = npz(x, y)
+    c.bad("empty", b"PK\5\6" + bytes(18))
+    c.bad("start", b"PK\3\4")
+    c.bad("cut", whole[:-30])
+    c.bad("cut-directory", whole[:-60])
+    stored = npz(x, y, pack=zipfile.ZIP_STORED)
+    place = stored.index(b"\x93NUMPY") + 140
+    c.bad("sum", stored[:place] + b"\1" + stored[place + 1:])
+    place = whole.index(b"x.npy") + 9
+    c.bad("damaged", whole[:place] + b"\xff\xff" + whole[place + 2:])
+    flags = bytearray(whole)
+    flags[flags.index(b"PK\1\2") + 8] |= 1
+    flags[6] |= 1
+    c.bad("encrypted", bytes(flags))
+    method = bytearray(whole)
+    method[method.index(b"PK\1\2") + 10] = 99
+    method[8] = 99
+    c.bad("method-99", bytes(method))
+    for name, at, value in (("longer", 24, 100), ("shorter", 24, 200), ("huge", 27, 1), ("largest", 27, 255)):
+        changed = bytearray(npz(x, pack=zipfile.ZIP_STORED if name == "longer" else zipfile.ZIP_DEFLATED))
+        changed[changed.index(b"PK\1\2") + at] = value
+        changed[at - 2] = value
+        (c.either if name == "longer" else c.bad)(f"size-{name}", bytes(changed))
+    c.bad("no-array", npz(x, ("notes.txt", b"text")))
+    c.bad("short-name", npz((".npy", images)))
+    c.bad("no-name", npz(("", images)))
+    c.bad("other-name", npz(x, ("z.npy", images)))
+    c.bad("near-name", npz(("x_.npy", images)))
+    c.bad("joined-name", npz(("xtrain.npy", images)))
+    c.bad("joined-behind", npz(("trainimages.npy", images)))
+    c.bad("long-name", npz(("x_" + "n" * 90 + ".npy", images)))
+    c.bad("twice", npz(x, ("images.npy", images)))
+    c.bad("no-images", npz(y))
+    c.bad("labels-fewer", npz(x, ("y.npy", of_type("<i8", "q", 1, shape="(1,)"))))
+    c.bad("labels-negative", npz(x, ("y.npy", of_type("<i8", "q", 1, -1))))
+    c.bad("labels-large", npz(x, ("y.npy", of_type("<u4", "I", 1, 4294967295))))
+    c.bad("labels-real", npz(x, ("y.npy", of_type("<f4", "f", 1, 2))))
+    c.bad("labels-true", npz(x, ("y.npy", of_type("|b1", "B", 1, 0))))
+    c.bad("labels-u8", npz(x, ("y.npy", of_type("<u8", "Q", 1, 0))))
+    c.bad("labels-rank-3", npz(x, ("y.npy", of_type("|u1", "B", 1, 2, shape="(2, 1, 1)"))))
+    c.bad("labels-pairs", npz(x, ("y.npy", of_type("|u1", "B", 1, 2, 3, 4, shape="(2, 2)"))))
+    c.bad("images-real", npz(("x.npy", of_type("<f4", "f", *range(4), shape="(1, 2, 2)"))))
+    c.bad("images-damaged", npz(("x.npy", images[:-1])))
+    c.bad("parts-unnamed", npz(*parts))
+    c.bad("parts-and-whole", npz(x, *parts))
+    c.bad("part-missing", npz(*parts) + CUT + b":valid")
+    c.bad("part-of-whole", npz(x) + CUT + b":train")
+    c.bad("part-empty", npz(x) + CUT + b":")
+    many = tuple((f"x_{i}{'n' * 50}.npy", images) for i in range(12))
+    c.bad("many-parts", npz(*many))
+    c.bad("too-many", npz(*((f"x_{i}.npy", b"") for i in range(65))))
+
+
+# ---- lists ---------------------------------------------------------------------
+
+
+def make_list():
+    c = Corpus("list")
+    one = CUT + TINY
+    c.ok("one", b"a.png\n" + one)
+    c.ok("two", b"a.png\nb.png" + one)
+    c.ok("classes", b"b.png\tdog\na.png\tcat\n./a.png\tcat" + one)
+    c.ok("crlf", b"a.png\r\nb.png\r\n" + one)
+    c.ok("mark", b"\xef\xbb\xbfa.png\n" + one)
+    c.ok("blank-lines", b"\n\na.png\n\n" + one)
+    c.ok("many", b"".join(b"a.png\n" if i == 0 else b"./" * i + b"a.png\n" for i in range(60)) + one)
+    c.ok("many-classes", b"".join(b"./" * i + b"a.png\t%d\n" % (i % 7) for i in range(40)) + one)
+    c.bad("empty", b"")
+    c.bad("blank", b"\n" + one)
+    c.bad("zero-byte", b"a.png\0\n" + one)
+    c.bad("no-path", b"\tcat\n" + one)
+    c.bad("no-class", b"a.png\t\n" + one)
+    c.bad("two-tabs", b"a.png\tcat\tdog\n" + one)
+    c.bad("class-missing", b"a.png\tcat\nb.png\n" + one)
+    c.bad("class-too-many", b"a.png\nb.png\tcat\n" + one)
+    c.bad("twice", b"a.png\nb.png\na.png\n" + one)
+    c.bad("missing", b"c.png\n" + one)
+    c.bad("elsewhere", b"/a.png\n" + one)
+    c.bad("damaged", b"a.png\n" + CUT + TINY[:-20])
+    c.bad("no-image", b"a.png\n" + CUT + b"text")
+
+
 # ---- anything that images come in ----------------------------------------------
 
 
@@ -668,6 +821,7 @@ def make_source():
     c.ok("idx-packed", packed(idx(2, 3, 4)))
     c.ok("tar", member("a.png", TINY) + END)
     c.ok("tar-packed", packed(member("a.png", TINY) + END))
+    c.ok("npz", npz(("x.npy", npy(header("'|u1'", shape="(2, 3, 4)"), bytes(24)))))
 
     c.bad("empty", b"")
     c.bad("text", b"hello")
@@ -871,7 +1025,8 @@ def make_options():
 
 
 def main():
-    for make in (make_safetensors, make_npy, make_idx, make_png, make_jpeg, make_webp, make_tar, make_source,
+    for make in (make_safetensors, make_npy, make_idx, make_png, make_jpeg, make_webp, make_tar, make_cifar,
+                 make_npz, make_list, make_source,
                  make_settings, make_metrics, make_report, make_options):
         make()
     files = [f for f in ROOT.rglob("*") if f.is_file()]

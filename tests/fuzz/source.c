@@ -2,7 +2,6 @@
  * fuzz/source.c -- what every kind of dataset is asked. */
 #include "fuzz/source.h"
 #include <stdio.h>
-#include <vqvae/data.h>
 
 enum { NAMES_MAX = 64, IMAGES_MAX = 2 };
 
@@ -32,13 +31,13 @@ done:
     return status;
 }
 
-vq_status fuzz_dataset(vq_context *ctx, const char *path)
+vq_status fuzz_dataset(vq_context *ctx, const char *path, const vq_data_config *config)
 {
-    vq_data_config config;
+    vq_data_config standard;
     vq_dataset *dataset = NULL;
-    vq_data_config_default(&config);
-    config.cache_mb = 0;
-    VQ_TRY(vq_dataset_open(ctx, path, &config, &dataset));
+    vq_data_config_default(&standard);
+    standard.cache_mb = 0;
+    VQ_TRY(vq_dataset_open(ctx, path, config ? config : &standard, &dataset));
     ask_names(dataset);
     const vq_status status = ask_images(ctx, dataset);
     vq_dataset_close(ctx, dataset);
@@ -53,5 +52,5 @@ vq_status fuzz_dataset_file(vq_context *ctx, const uint8_t *bytes, size_t size)
     (void)snprintf(path, sizeof path, "%s%.*s", fuzz_file(0, pieces[0].bytes, pieces[0].size),
                    (int)(pieces[1].size < 32 ? pieces[1].size : 32),
                    pieces[1].size ? (const char *)pieces[1].bytes : "");
-    return fuzz_dataset(ctx, path);
+    return fuzz_dataset(ctx, path, NULL);
 }
