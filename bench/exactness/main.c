@@ -66,7 +66,7 @@ static double run_case(const options *o, vq_context *ctx, const exact_case *c, X
     double *ratio = memory_for(cut * sizeof *ratio), worst = 0.0;
     vq_code_index index;
     case_codes(c, codes);
-    void *memory = memory_for(vq_code_index_plan(ctx, c->dim, c->n_codes, &index));
+    void *memory = memory_for(vq_code_index_plan(ctx, c->dim, c->n_codes, SIZE_MAX, &index));
     void *workspace = memory_for(vq_nearest_workspace(ctx, &index, cut));
     checker k = checker_create(c, codes);
     vq_code_index_build(ctx, codes, memory, &index);

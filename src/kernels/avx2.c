@@ -113,6 +113,23 @@ TARGET static void dots(size_t depth, const float *x, const float *codes, size_t
     }
 }
 
+TARGET static void halves(size_t depth, const float *codes, float *half)
+{
+    __m256d sum[4];
+    VQ_UNROLL(4)
+    for (size_t i = 0; i < 4; i++) sum[i] = _mm256_setzero_pd();
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        VQ_UNROLL(4)
+        for (size_t i = 0; i < 4; i++) {
+            const __m256d number = _mm256_cvtps_pd(_mm_loadu_ps(codes + 4 * i));
+            sum[i] = _mm256_fmadd_pd(number, number, sum[i]);
+        }
+    }
+    VQ_UNROLL(4)
+    for (size_t i = 0; i < 4; i++)
+        _mm_storeu_ps(half + 4 * i, _mm256_cvtpd_ps(_mm256_mul_pd(_mm256_set1_pd(0.5), sum[i])));
+}
+
 /* Least scores so far and where they are, of two registers of vectors. */
 typedef struct found {
     __m256 least[2];
@@ -207,6 +224,7 @@ const vq_kernels vq_kernels_avx2 = {
     .pack = vq_pack_x86,
     .argmin = argmin,
     .dots = dots,
+    .halves = halves,
     .search = search,
     .adam = adam,
 };

@@ -129,29 +129,48 @@ TARGET static void dots(size_t depth, const float *x, const float *codes, size_t
         dots_of(depth, x, codes, 1, dot);
 }
 
+TARGET static void halves(size_t depth, const float *codes, float *half)
+{
+    __m512d sum[2] = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        VQ_UNROLL(2)
+        for (size_t i = 0; i < 2; i++) {
+            const __m512d number = _mm512_cvtps_pd(_mm256_loadu_ps(codes + 8 * i));
+            sum[i] = _mm512_fmadd_pd(number, number, sum[i]);
+        }
+    }
+    VQ_UNROLL(2)
+    for (size_t i = 0; i < 2; i++)
+        _mm256_storeu_ps(half + 8 * i, _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_set1_pd(0.5), sum[i])));
+}
+
 enum { LANES = 32 }; /* vectors of a search */
 
-/* Half a panel, 8 codes, by two registers of vectors. `depth` is a constant where it is small, so
- * that the vectors stay in registers from one panel to the next. */
-INLINE void search_half(size_t depth, const float *x, const float *codes, const float *half,
-                        __m512i index, __m512 least[2], __m512i where[2])
+/* Half a panel, 8 codes, by `width` (1 or 2) registers of vectors. width is a constant where this
+ * is used, and so is depth where it is small, so that the vectors stay in registers from one
+ * panel to the next. */
+INLINE void search_half(size_t depth, const float *x, size_t width, const float *codes,
+                        const float *half, __m512i index, __m512 least[2], __m512i where[2])
 {
     __m512 sum[8][2];
     VQ_UNROLL(8)
     for (size_t j = 0; j < 8; j++) sum[j][0] = sum[j][1] = _mm512_setzero_ps();
     for (size_t p = 0; p < depth; p++) {
-        const __m512 x0 = _mm512_loadu_ps(x + p * LANES), x1 = _mm512_loadu_ps(x + p * LANES + 16);
+        __m512 numbers[2];
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < width; v++) numbers[v] = _mm512_loadu_ps(x + (p * width + v) * 16);
         VQ_UNROLL(8)
         for (size_t j = 0; j < 8; j++) {
             const __m512 number = _mm512_set1_ps(codes[p * VQ_CODE_PANEL + j]);
-            sum[j][0] = _mm512_fmadd_ps(number, x0, sum[j][0]);
-            sum[j][1] = _mm512_fmadd_ps(number, x1, sum[j][1]);
+            VQ_UNROLL(2)
+            for (size_t v = 0; v < width; v++)
+                sum[j][v] = _mm512_fmadd_ps(number, numbers[v], sum[j][v]);
         }
     }
     VQ_UNROLL(8)
     for (size_t j = 0; j < 8; j++) {
         VQ_UNROLL(2)
-        for (size_t v = 0; v < 2; v++) {
+        for (size_t v = 0; v < width; v++) {
             const __m512 score = _mm512_sub_ps(_mm512_set1_ps(half[j]), sum[j][v]);
             const __mmask16 less = _mm512_cmp_ps_mask(score, least[v], _CMP_LT_OQ);
             where[v] = _mm512_mask_mov_epi32(where[v], less, index);
@@ -161,19 +180,24 @@ INLINE void search_half(size_t depth, const float *x, const float *codes, const 
     }
 }
 
-INLINE void search_any(size_t depth, const float *x, const float *codes, const float *half,
-                       size_t count, int32_t first, float *best, int32_t *at)
+INLINE void search_any(size_t depth, const float *x, size_t width, const float *codes,
+                       const float *half, size_t count, int32_t first, float *best, int32_t *at)
 {
-    __m512 least[2] = {_mm512_loadu_ps(best), _mm512_loadu_ps(best + 16)};
-    __m512i where[2] = {_mm512_loadu_si512(at), _mm512_loadu_si512(at + 16)};
-    __m512i index = _mm512_set1_epi32(first);
+    __m512 least[2];
+    __m512i where[2], index = _mm512_set1_epi32(first);
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < width; v++) {
+        least[v] = _mm512_loadu_ps(best + 16 * v);
+        where[v] = _mm512_loadu_si512(at + 16 * v);
+    }
     for (size_t j = 0; j < count; j += 8) {
-        search_half(depth, x, codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL,
-                    half + j, index, least, where);
+        search_half(depth, x, width,
+                    codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL, half + j,
+                    index, least, where);
         index = _mm512_add_epi32(index, _mm512_set1_epi32(8));
     }
     VQ_UNROLL(2)
-    for (size_t v = 0; v < 2; v++) {
+    for (size_t v = 0; v < width; v++) {
         _mm512_storeu_ps(best + 16 * v, least[v]);
         _mm512_storeu_si512(at + 16 * v, where[v]);
     }
@@ -183,13 +207,20 @@ TARGET static void search(size_t depth, const float *x, const float *codes, cons
                           size_t count, int32_t first, float *best, int32_t *at)
 {
     switch (depth) {
-    case 1: search_any(1, x, codes, half, count, first, best, at); break;
-    case 2: search_any(2, x, codes, half, count, first, best, at); break;
-    case 3: search_any(3, x, codes, half, count, first, best, at); break;
-    case 4: search_any(4, x, codes, half, count, first, best, at); break;
-    case 8: search_any(8, x, codes, half, count, first, best, at); break;
-    default: search_any(depth, x, codes, half, count, first, best, at);
+    case 1: search_any(1, x, 2, codes, half, count, first, best, at); break;
+    case 2: search_any(2, x, 2, codes, half, count, first, best, at); break;
+    case 3: search_any(3, x, 2, codes, half, count, first, best, at); break;
+    case 4: search_any(4, x, 2, codes, half, count, first, best, at); break;
+    case 8: search_any(8, x, 2, codes, half, count, first, best, at); break;
+    default: search_any(depth, x, 2, codes, half, count, first, best, at);
     }
+}
+
+TARGET static void search_narrow(size_t depth, const float *x, const float *codes,
+                                 const float *half, size_t count, int32_t first, float *best,
+                                 int32_t *at)
+{
+    search_any(depth, x, 1, codes, half, count, first, best, at);
 }
 
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
@@ -222,7 +253,8 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
 /* What every processor with these instructions runs; some screen in bf16 besides. */
 #define KERNELS                                                                                    \
     .tile_rows = ROWS, .tile_cols = COLS, .search_lanes = LANES, .gemm_tile = gemm_tile,           \
-    .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .search = search, .adam = adam
+    .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves, .search = search,       \
+    .search_narrow = search_narrow, .adam = adam
 
 const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
 const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",

@@ -9,21 +9,21 @@
 #include <stdbool.h>
 
 enum {
-    SAMPLE = 15,          /* codes whose median is the centre */
-    SAMPLE_NUMBERS = 64,  /* numbers of them that are sorted at a time */
     PIECE_WORK = 1 << 14, /* numbers of codes for which a thread is worth waking */
-    SCREEN_DIM_MAX = 1 << 17
+    SCREEN_DIM_MAX = 1 << 17,
+    SCREEN_VECTORS = 64 /* fewer do not repay what rounding the codes costs */
 };
 
 /* Where screening is faster, measured on cores with AVX-512 BF16 with vectors and codes of normal
  * numbers: elsewhere, rounding the vectors and scoring survivors again eat up what it saves. With
  * fewer than 3 numbers neighbouring codes are so near that most pass. */
-static bool screening_pays(const vq_code_index *index)
+static bool screening_pays(const vq_code_index *index, size_t n)
 {
     static const struct {
         size_t dim, n_codes; /* both at least */
     } rows[] = {{3, 256}, {8, 128}};
-    if (!index->kernels->screening || index->dim > SCREEN_DIM_MAX) return false;
+    if (!index->kernels->screening || index->dim > SCREEN_DIM_MAX || n < SCREEN_VECTORS)
+        return false;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (index->dim >= rows[i].dim && index->n_codes >= rows[i].n_codes) return true;
     return false;
@@ -42,7 +42,8 @@ static void layout(vq_code_index *index, vq_arena *arena)
     index->screen.groups = vq_arena_get(arena, index->panels, sizeof(vq_screen_group));
 }
 
-size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, vq_code_index *index)
+size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, size_t n,
+                          vq_code_index *index)
 {
     vq_arena arena = {0};
     *index = (vq_code_index){
@@ -51,57 +52,30 @@ size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, vq_
         .n_codes = n_codes,
         .panels = vq_ceil_div(n_codes, VQ_CODE_PANEL),
     };
-    index->screened = screening_pays(index);
+    index->screened = screening_pays(index, n);
     layout(index, &arena);
     return arena.used;
 }
 
-/* Leaves the middle of `rows` numbers of every column in the middle row. Neighbours change places
- * until they are in order; without branches the columns are sorted side by side. */
-static void sort_columns(float (*sample)[SAMPLE_NUMBERS], size_t rows)
+static float median(float a, float b, float c)
 {
-    for (size_t round = 0; round < rows; round++)
-        for (size_t i = round % 2; i + 1 < rows; i += 2)
-            for (size_t d = 0; d < SAMPLE_NUMBERS; d++) {
-                const float a = sample[i][d], b = sample[i + 1][d];
-                sample[i][d] = a < b ? a : b;
-                sample[i + 1][d] = a < b ? b : a;
-            }
+    const float low = a < b ? a : b, high = a < b ? b : a;
+    const float rest = high < c ? high : c;
+    return low < rest ? rest : low;
 }
 
-/* The centre is the median, number by number, of a few codes spread over the codebook: any point
- * among the codes serves, and unlike their mean the median stays there when some of them
- * are far away from the rest, as codes that were never used can be. */
+/* The centre is a robust middle, number by number, of nine codes spread over the codebook: the
+ * median of three medians (Tukey's ninther, "The ninther, a technique for low-effort robust
+ * resistance", 1978). Any point among the codes serves, and unlike their mean this one stays there
+ * when some are far away from the rest, as codes that were never used can be. */
 static void find_centre(const vq_code_index *index)
 {
-    const size_t rows = index->n_codes < SAMPLE ? index->n_codes : SAMPLE;
-    float sample[SAMPLE][SAMPLE_NUMBERS] = {{0.0f}};
-    for (size_t from = 0; from < index->dim; from += SAMPLE_NUMBERS) {
-        const size_t left = index->dim - from;
-        const size_t count = left < SAMPLE_NUMBERS ? left : SAMPLE_NUMBERS;
-        for (size_t i = 0; i < rows; i++) {
-            const float *code = index->codes + i * index->n_codes / rows * index->dim + from;
-            for (size_t d = 0; d < count; d++) sample[i][d] = code[d];
-        }
-        sort_columns(sample, rows);
-        for (size_t d = 0; d < count; d++) index->centre[from + d] = sample[rows / 2][d];
-    }
-}
-
-/* The square of a float is exact in double, so contracting it with the sum changes nothing. */
-static void half_squares(const vq_code_index *index, size_t panel)
-{
-    const float *e = index->packed + panel * VQ_CODE_PANEL * index->dim;
-    float *half = index->half + panel * VQ_CODE_PANEL;
-    const size_t codes = index->n_codes - panel * VQ_CODE_PANEL;
-    double sum[VQ_CODE_PANEL] = {0.0};
-    for (size_t p = 0; p < index->dim; p++, e += VQ_CODE_PANEL)
-        for (size_t j = 0; j < VQ_CODE_PANEL; j++) {
-            const double number = (double)e[j];
-            sum[j] += number * number;
-        }
-    for (size_t j = 0; j < VQ_CODE_PANEL; j++)
-        half[j] = j < codes ? (float)(0.5 * sum[j]) : INFINITY;
+    const float *e[9];
+    for (size_t i = 0; i < 9; i++) e[i] = index->codes + i * index->n_codes / 9 * index->dim;
+    for (size_t d = 0; d < index->dim; d++)
+        index->centre[d] =
+            median(median(e[0][d], e[1][d], e[2][d]), median(e[3][d], e[4][d], e[5][d]),
+                   median(e[6][d], e[7][d], e[8][d]));
 }
 
 /* Rounds up what is computed of not negative numbers in a few roundings. */
@@ -149,7 +123,10 @@ static void pack_panels(void *arg, size_t begin, size_t end, int thread)
     for (size_t panel = begin; panel < end; panel++) {
         vq_pack_panels(index->kernels->pack, &lines, VQ_CODE_PANEL, panel, panel + 1,
                        index->packed + panel * VQ_CODE_PANEL * index->dim);
-        half_squares(index, panel);
+        index->kernels->halves(index->dim, index->packed + panel * VQ_CODE_PANEL * index->dim,
+                               index->half + panel * VQ_CODE_PANEL);
+        for (size_t j = index->n_codes; j < (panel + 1) * VQ_CODE_PANEL; j++)
+            index->half[j] = INFINITY;
         if (index->screened) screen_panel(index, panel);
     }
 }

@@ -49,6 +49,10 @@ typedef void vq_argmin_fn(const float *dot, const float *half, size_t count, int
 typedef void vq_dots_fn(size_t depth, const float *x, const float *codes, size_t panels,
                         float *dot);
 
+/** half[j] = |e_j|^2 / 2 of the codes of one panel, summed in double in the order of their numbers
+ *  (the square of a float is exact there) and rounded once. */
+typedef void vq_halves_fn(size_t depth, const float *codes, float *half);
+
 /** Nearest codes of the table's `search_lanes` vectors, number p of vector i being
  *  x[p*search_lanes + i]: argmin over the `count` codes that start at the panel `codes`, of
  *  scores as above, without keeping them. best[i] and at[i] as in vq_argmin_fn. Where `count` is
@@ -86,7 +90,9 @@ typedef struct vq_kernels {
     vq_pack_fn *pack;
     vq_argmin_fn *argmin;
     vq_dots_fn *dots;
+    vq_halves_fn *halves;
     vq_search_fn *search;
+    vq_search_fn *search_narrow;          /* of half as many lanes; NULL where there is none */
     const struct vq_screening *screening; /* of screening.h; NULL where there is no bf16 */
     vq_adam_fn *adam;
 } vq_kernels;

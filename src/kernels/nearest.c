@@ -8,11 +8,12 @@
 #include "base/parallel.h"
 #include "kernels/pack.h"
 #include <math.h>
+#include <string.h>
 
 enum {
     BLOCK = 1 << 15,      /* numbers of a block of vectors, of a block of codes: 128 KiB */
     PIECE_WORK = 1 << 17, /* multiply-adds below which a thread is not worth waking */
-    ROWS_SHARE = 3,       /* up to this part of a tile is searched vector by vector */
+    ROWS = 3,             /* vectors left over that are searched one by one */
     PASS_SHARE = 2,       /* screening has failed where more than this part passes it, */
     REST = 7              /* and that many tiles are then searched without */
 };
@@ -145,6 +146,31 @@ static void search_screened(const nearest_job *job, scratch *s, size_t tile, ran
                      s->at + vector);
 }
 
+/* A few vectors in a tile of half as many lanes. */
+static void search_narrow(const nearest_job *job, scratch *s, size_t row, range panels)
+{
+    const vq_code_index *index = job->index;
+    const size_t lanes = job->kernels->search_lanes / 2;
+    const vq_lines lines = {
+        .from = job->x + row * index->dim,
+        .lane_step = index->dim,
+        .depth_step = 1,
+        .lanes = job->n - row,
+        .depth = index->dim,
+        .shift = index->centre,
+    };
+    const size_t first = panels.begin * VQ_CODE_PANEL;
+    vq_pack_panels(job->kernels->pack, &lines, lanes, 0, 1, s->x);
+    for (size_t i = 0; i < lanes; i++) {
+        s->best[i] = INFINITY;
+        s->at[i] = 0;
+    }
+    job->kernels->search_narrow(index->dim, s->x, index->packed + first * index->dim,
+                                index->half + first,
+                                smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first,
+                                (int32_t)first, s->best, s->at);
+}
+
 /* Packs the tiles and searches them among the panels; results lie in the scratch. */
 static void search_tiles(const nearest_job *job, scratch *s, range tiles, range panels)
 {
@@ -220,8 +246,10 @@ static void search(const nearest_job *job, scratch *s, range tiles, size_t part)
     const size_t all = job->index->panels;
     const range panels = {part * all / job->parts, (part + 1) * all / job->parts};
     const size_t lanes = job->kernels->search_lanes, alone = job->n % lanes;
-    const bool rows = tiles.end == job->tiles && alone > 0 && alone <= lanes / ROWS_SHARE;
-    if (rows) tiles.end--;
+    const bool last = tiles.end == job->tiles && alone > 0;
+    const bool rows = last && alone <= ROWS;
+    const bool narrow = last && !rows && alone <= lanes / 2 && job->kernels->search_narrow;
+    if (rows || narrow) tiles.end--;
     for (range block = tiles; block.begin < tiles.end; block.begin = block.end) {
         block.end = smaller(block.begin + job->block_tiles, tiles.end);
         search_tiles(job, s, block, panels);
@@ -230,6 +258,10 @@ static void search(const nearest_job *job, scratch *s, range tiles, size_t part)
     for (size_t row = job->n - alone; rows && row < job->n; row++) {
         search_row(job, s, row, panels);
         keep(job, s, row, row + 1, part);
+    }
+    if (narrow) {
+        search_narrow(job, s, job->n - alone, panels);
+        keep(job, s, job->n - alone, job->n, part);
     }
 }
 
@@ -272,6 +304,11 @@ void vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, cons
     nearest_job job = {.index = index, .n = n, .x = x, .idx = idx, .then = then, .then_arg = arg};
     vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
     layout(&job, ctx, &arena);
+    if (index->n_codes == 1) {
+        memset(idx, 0, n * sizeof *idx);
+        if (then && n > 0) then(arg, 0, n);
+        return;
+    }
     if (job.parts > 1) {
         vq_parallel_for(ctx, job.parts, 1, search_some_codes, &job);
         join_parts(&job);

@@ -26,8 +26,10 @@ typedef struct vq_code_index {
 } vq_code_index;
 
 /** Fills in all but the arrays; returns the bytes that building needs, in memory aligned to 64.
- *  n_codes is at least 1 and fits int32_t, dim is at least 1. */
-size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, vq_code_index *index);
+ *  n_codes is at least 1 and fits int32_t, dim is at least 1; n is how many vectors will be
+ *  searched before the codes change, SIZE_MAX for many: it may change the way, never the result. */
+size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, size_t n,
+                          vq_code_index *index);
 /** Packs `codes` into `memory`. Both must stay as they are while the index is searched. */
 void vq_code_index_build(vq_context *ctx, const float *codes, void *memory, vq_code_index *index);
 

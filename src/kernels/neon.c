@@ -181,6 +181,22 @@ static void dots(size_t depth, const float *x, const float *codes, size_t panels
 }
 
 /* Half a panel at a time: 8 codes by 8 vectors leave registers for what was found. */
+static void halves(size_t depth, const float *codes, float *half)
+{
+    float64x2_t sum[8];
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < 8; i++) sum[i] = vdupq_n_f64(0.0);
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        VQ_UNROLL(8)
+        for (size_t i = 0; i < 8; i++) {
+            const float64x2_t number = vcvt_f64_f32(vld1_f32(codes + 2 * i));
+            sum[i] = vfmaq_f64(sum[i], number, number);
+        }
+    }
+    VQ_UNROLL(8)
+    for (size_t i = 0; i < 8; i++) vst1_f32(half + 2 * i, vcvt_f32_f64(vmulq_n_f64(sum[i], 0.5)));
+}
+
 enum { LANES = 8, PART = 8 };
 
 static inline void search_part(size_t depth, const float *x, const float *codes, const float *half,
@@ -257,6 +273,7 @@ const vq_kernels vq_kernels_neon = {
     .pack = pack,
     .argmin = argmin,
     .dots = dots,
+    .halves = halves,
     .search = search,
     .adam = adam,
 };

@@ -2,8 +2,8 @@
  * kernels/portable.c -- the specification of every kernel, in plain C.
  *
  * fmaf() rounds once on every machine, so these loops fix the bits that the other
- * instruction sets must give. No product may feed a plain sum here: a compiler could
- * contract the two into one operation, or not. */
+ * instruction sets must give. No product that is rounded may feed a plain sum here: a
+ * compiler could contract the two into one operation, or not. */
 #include "kernels/kernels.h"
 #include <math.h>
 
@@ -57,6 +57,17 @@ static void dots(size_t depth, const float *x, const float *codes, size_t panels
     }
 }
 
+static void halves(size_t depth, const float *codes, float *half)
+{
+    double sum[VQ_CODE_PANEL] = {0.0};
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL)
+        for (size_t j = 0; j < VQ_CODE_PANEL; j++) {
+            const double number = (double)codes[j];
+            sum[j] += number * number;
+        }
+    for (size_t j = 0; j < VQ_CODE_PANEL; j++) half[j] = (float)(0.5 * sum[j]);
+}
+
 /* One vector at a time, as its lanes are one. */
 static void search(size_t depth, const float *x, const float *codes, const float *half,
                    size_t count, int32_t first, float *best, int32_t *at)
@@ -94,6 +105,7 @@ const vq_kernels vq_kernels_portable = {
     .pack = pack,
     .argmin = argmin,
     .dots = dots,
+    .halves = halves,
     .search = search,
     .adam = adam,
 };

@@ -55,7 +55,8 @@ static vq_status allocate(vq_context *ctx, vq_codebook *book)
     VQ_TRY(VQ_NEW(ctx, numbers, &book->state.codebook));
     VQ_TRY(VQ_NEW(ctx, numbers, &book->state.sums));
     VQ_TRY(VQ_NEW(ctx, codes_of(book), &book->state.counts));
-    const size_t size = vq_code_index_plan(ctx, dim_of(book), codes_of(book), &book->index);
+    const size_t size =
+        vq_code_index_plan(ctx, dim_of(book), codes_of(book), SIZE_MAX, &book->index);
     return vq_alloc(ctx, size, 1, &book->packed);
 }
 

@@ -33,7 +33,7 @@ typedef struct lloyd {
 void vq_kmeans_search(vq_kmeans *fit, const float *codes, size_t count, vq_rows_fn *then, void *arg)
 {
     vq_code_index index;
-    const size_t size = vq_code_index_plan(fit->ctx, fit->config->dim, count, &index);
+    const size_t size = vq_code_index_plan(fit->ctx, fit->config->dim, count, fit->n, &index);
     unsigned char *memory = fit->memory;
     vq_code_index_build(fit->ctx, codes, memory, &index);
     vq_nearest_each(fit->ctx, &index, fit->n, fit->x, fit->codes,
@@ -44,7 +44,8 @@ static size_t search_size(const vq_kmeans *fit, size_t count)
 {
     vq_code_index index;
     vq_arena arena = {0};
-    (void)vq_arena_get(&arena, vq_code_index_plan(fit->ctx, fit->config->dim, count, &index), 1);
+    (void)vq_arena_get(&arena,
+                       vq_code_index_plan(fit->ctx, fit->config->dim, count, fit->n, &index), 1);
     (void)vq_arena_get(&arena, vq_nearest_workspace(fit->ctx, &index, fit->n), 1);
     return arena.used;
 }

@@ -69,7 +69,7 @@ static search_parts search_parts_of(const vq_context *ctx, const vq_quantize_siz
                                     vq_arena *arena)
 {
     search_parts parts;
-    const size_t size = vq_code_index_plan(ctx, s->dim, s->n_codes, &parts.index);
+    const size_t size = vq_code_index_plan(ctx, s->dim, s->n_codes, s->n, &parts.index);
     parts.memory = vq_arena_get(arena, size, 1);
     parts.workspace = vq_arena_get(arena, vq_nearest_workspace(ctx, &parts.index, s->n), 1);
     return parts;

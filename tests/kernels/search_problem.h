@@ -61,7 +61,7 @@ static inline size_t index_size(const vq_code_index *index)
 static inline built_index build_index(vq_context *ctx, const problem *p, int screened)
 {
     built_index b = {.memory = NULL};
-    b.size = vq_code_index_plan(ctx, p->dim, p->n_codes, &b.index);
+    b.size = vq_code_index_plan(ctx, p->dim, p->n_codes, SIZE_MAX, &b.index);
     if (screened && b.index.kernels->screening) {
         b.index.screened = true;
         b.size = index_size(&b.index);

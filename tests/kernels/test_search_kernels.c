@@ -120,12 +120,45 @@ static void test_dots(void **state)
     for_each_table(dots_of);
 }
 
+/* ---- halves ----------------------------------------------------------------------- */
+
+static void halves_of(const vq_kernels *t)
+{
+    vq_random random = test_stream(18);
+    for (size_t d = 0; d < DEPTHS; d++) {
+        const size_t depth = depths[d];
+        float *codes = guarded(&random, depth * VQ_CODE_PANEL);
+        float *half = guarded(&random, VQ_CODE_PANEL);
+        float *expected = guarded_copy(half, VQ_CODE_PANEL);
+        for (size_t j = 0; j < VQ_CODE_PANEL; j++) {
+            double sum = 0.0;
+            for (size_t p = 0; p < depth; p++) {
+                const double number = (double)codes[p * VQ_CODE_PANEL + j];
+                sum += number * number;
+            }
+            expected[j] = (float)(0.5 * sum);
+        }
+        t->halves(depth, codes, half);
+        if (!same_guarded(half, expected, VQ_CODE_PANEL))
+            fail_msg("%s: halves of %zu numbers", t->name, depth);
+        free_guarded(codes);
+        free_guarded(half);
+        free_guarded(expected);
+    }
+}
+
+static void test_halves(void **state)
+{
+    (void)state;
+    for_each_table(halves_of);
+}
+
 /* ---- search ------------------------------------------------------------------------- */
 
 /* Some lanes go on from an earlier search, one of them from what no score can beat. */
-static void start_lanes(const vq_kernels *t, vq_random *random, float *best, int32_t *at)
+static void start_lanes(size_t lanes, vq_random *random, float *best, int32_t *at)
 {
-    for (size_t i = 0; i < t->search_lanes; i++) {
+    for (size_t i = 0; i < lanes; i++) {
         const uint64_t choice = vq_random_below(random, 5);
         best[i] = choice == 0 ? 0.5f * (float)vq_random_below(random, 6) : INFINITY;
         if (choice == 1) best[i] = -INFINITY;
@@ -133,16 +166,22 @@ static void start_lanes(const vq_kernels *t, vq_random *random, float *best, int
     }
 }
 
-static void check_search(const vq_kernels *t, vq_random *random, size_t depth, size_t count,
+typedef struct search_kernel {
+    const char *name;
+    vq_search_fn *search;
+    size_t lanes;
+} search_kernel;
+
+static void check_search(const search_kernel *t, vq_random *random, size_t depth, size_t count,
                          int kind)
 {
-    const size_t lanes = t->search_lanes, padded = (count + 15) / VQ_CODE_PANEL * VQ_CODE_PANEL;
+    const size_t lanes = t->lanes, padded = (count + 15) / VQ_CODE_PANEL * VQ_CODE_PANEL;
     const int32_t first = 100 + (int32_t)vq_random_below(random, 1000);
     float *x = numbers(random, depth * lanes, kind);
     float *codes = numbers(random, padded * depth, kind), *half = numbers(random, padded, kind);
     float *best = guarded(random, lanes), *at = guarded(random, lanes);
     for (size_t j = count; j < padded; j++) half[j] = INFINITY;
-    start_lanes(t, random, best, (int32_t *)at);
+    start_lanes(lanes, random, best, (int32_t *)at);
     float *expected_best = guarded_copy(best, lanes), *expected_at = guarded_copy(at, lanes);
     for (size_t i = 0; i < lanes; i++)
         for (size_t j = 0; j < count; j++) {
@@ -164,7 +203,7 @@ static void check_search(const vq_kernels *t, vq_random *random, size_t depth, s
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free_guarded(all[i]);
 }
 
-static void searches_of(const vq_kernels *t)
+static void check_searches(const search_kernel *t)
 {
     static const size_t counts[] = {0, 1, 15, 16, 17, 33, 50};
     vq_random random = test_stream(16);
@@ -172,6 +211,13 @@ static void searches_of(const vq_kernels *t)
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
             for (int kind = 0; kind < KINDS; kind++)
                 check_search(t, &random, depths[d], counts[c], kind);
+}
+
+static void searches_of(const vq_kernels *t)
+{
+    check_searches(&(search_kernel){t->name, t->search, t->search_lanes});
+    if (t->search_narrow)
+        check_searches(&(search_kernel){t->name, t->search_narrow, t->search_lanes / 2});
 }
 
 static void test_search(void **state)
@@ -185,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_argmin),
         cmocka_unit_test(test_dots),
+        cmocka_unit_test(test_halves),
         cmocka_unit_test(test_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
