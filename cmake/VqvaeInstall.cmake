@@ -4,12 +4,15 @@
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vqvae)
 
-# libvqvae-data stands on libvqvae wherever both are installed.
-set_target_properties(vqvae_data PROPERTIES INSTALL_RPATH "$ORIGIN")
+# libvqvae-data stands on libvqvae, and libvqvae finds oneDNN's backend, wherever they are installed.
+set_target_properties(vqvae_data vqvae_lib PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS vqvae_lib vqvae_data EXPORT vqvae-targets
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET vqvae_onednn)
+    install(TARGETS vqvae_onednn LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 if(TARGET vqvae_cli)
     install(TARGETS vqvae_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
@@ -28,7 +31,7 @@ install(EXPORT vqvae-targets NAMESPACE vqvae:: DESTINATION ${package_dir})
 # A static library cannot carry what it stands on, so the package names it.
 set(private_libraries jansson xxhash m)
 set(private_data_libraries z jpeg archive spng webpdemux webp)
-if(VQ_HAVE_ONEDNN)
+if(VQ_HAVE_ONEDNN AND NOT TARGET vqvae_onednn)
     list(PREPEND private_libraries dnnl)
 endif()
 list(TRANSFORM private_libraries PREPEND -l OUTPUT_VARIABLE private_flags)

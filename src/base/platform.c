@@ -3,6 +3,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,4 +104,13 @@ int vq_platform_processors(void)
 #endif
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : online > 1024 ? 1024 : (int)online;
+}
+
+void *vq_platform_symbol(const char *library, const char *symbol, char *why, size_t size)
+{
+    void *loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    void *found = loaded ? dlsym(loaded, symbol) : NULL;
+    const char *reason = found ? NULL : dlerror();
+    (void)snprintf(why, size, "%s", reason ? reason : "");
+    return found;
 }

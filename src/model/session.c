@@ -94,8 +94,8 @@ static vq_status build(vq_session *s, const vq_session_config *config)
     vq_context *ctx = s->ctx;
     vq_grid grids[VQ_MAX_LEVELS];
     const vq_model_config *c = &s->model->config;
-    const vq_backend *backend = vq_backend_named(config->backend);
-    VQ_CHECK(ctx, backend, VQ_E_ARG, "this build has no backend named %s", config->backend);
+    const vq_backend *backend;
+    VQ_TRY(vq_backend_find(ctx, config->backend, &backend));
     VQ_CHECK(ctx, s->batch >= 1 && s->batch <= 65536, VQ_E_ARG,
              "a session's batch is 1 to 65536 images, not %lld", (long long)s->batch);
     for (int i = 0; i < 2; i++)

@@ -41,12 +41,19 @@ const vq_backend vq_backend_portable = {
     .arithmetic = portable_arithmetic,
 };
 
-const vq_backend *vq_backend_named(const char *name)
+vq_status vq_backend_find(vq_context *ctx, const char *name, const vq_backend **out)
 {
     const bool automatic = !name || strcmp(name, "auto") == 0;
-#ifdef VQ_HAVE_ONEDNN
-    if (automatic || strcmp(name, vq_backend_onednn.name) == 0) return &vq_backend_onednn;
-#endif
-    if (automatic || strcmp(name, vq_backend_portable.name) == 0) return &vq_backend_portable;
-    return NULL;
+    *out = &vq_backend_portable;
+    if (!automatic && strcmp(name, vq_backend_portable.name) == 0) return VQ_OK;
+    VQ_CHECK(ctx, automatic || strcmp(name, "onednn") == 0, VQ_E_ARG,
+             "there is no backend named %s; there are onednn and portable", name);
+    const vq_status status = vq_onednn_fetch(ctx, out);
+    if (status == VQ_OK) return VQ_OK;
+    *out = automatic ? &vq_backend_portable : NULL;
+    VQ_CHECK(ctx, automatic, VQ_E_ARG, "the backend onednn cannot be used: %s", ctx->error);
+    if (status == VQ_E_IO)
+        vq_log(ctx, VQ_LOG_WARNING, "convolutions go without oneDNN and take longer: %s",
+               ctx->error);
+    return VQ_OK;
 }

@@ -28,12 +28,14 @@ typedef struct vq_backend {
 } vq_backend;
 
 extern const vq_backend vq_backend_portable;
-#ifdef VQ_HAVE_ONEDNN
-extern const vq_backend vq_backend_onednn;
-#endif
 
-/** The backend of that name; NULL where this build has none. "auto" is the first of onednn,
- *  portable that was built. */
-const vq_backend *vq_backend_named(const char *name);
+/** The backend of that name. "auto", as NULL, is the first of onednn, portable that can be used;
+ *  the log is warned where onednn should have been there.
+ *  @return VQ_OK; VQ_E_ARG (no such backend, or none that can be used) */
+VQ_MUST_USE vq_status vq_backend_find(vq_context *ctx, const char *name, const vq_backend **out);
+
+/** Fetches oneDNN's backend: one of onednn_built_in.c, onednn_loaded.c and onednn_absent.c.
+ *  @return VQ_OK; VQ_E_UNSUPPORTED (not part of this build); VQ_E_IO (it could not be loaded) */
+VQ_MUST_USE vq_status vq_onednn_fetch(vq_context *ctx, const vq_backend **out);
 
 #endif

@@ -94,13 +94,12 @@ static vq_status add_upstream(rig *r)
 static vq_status make_plan(rig *r, const char *backend, const vq_conv_arrays *a)
 {
     const vq_feed feeds[2] = {{r->x, r->in, a->dx != NULL}, {r->dy, r->out, false}};
-    const vq_plan_config config = {.backend = vq_backend_named(backend ? backend : "auto"),
-                                   .training = a->dy != NULL,
-                                   .feeds = feeds,
-                                   .n_feeds = a->dy ? 2 : 1,
-                                   .wants = &r->y,
-                                   .n_wants = 1};
-    VQ_CHECK(r->ctx, config.backend, VQ_E_ARG, "this build has no backend named %s", backend);
+    vq_plan_config config = {.training = a->dy != NULL,
+                             .feeds = feeds,
+                             .n_feeds = a->dy ? 2 : 1,
+                             .wants = &r->y,
+                             .n_wants = 1};
+    VQ_TRY(vq_backend_find(r->ctx, backend, &config.backend));
     return vq_plan_create(r->ctx, r->graph, &config, &r->plan);
 }
 

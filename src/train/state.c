@@ -242,18 +242,19 @@ static vq_status read_numbers(vq_trainer *t, const char *path, const vq_archive 
 }
 
 /* The backend of the state where this build has it. */
-static const char *backend_of(const json_t *machine)
+static const char *backend_of(vq_context *ctx, const json_t *machine)
 {
     const char *kept = json_string_value(json_object_get(machine, "backend"));
-    return kept && vq_backend_named(kept) ? kept : "auto";
+    const vq_backend *found;
+    return kept && vq_backend_find(ctx, kept, &found) == VQ_OK ? kept : "auto";
 }
 
 static vq_status make_trainer(vq_context *ctx, const char *path, const vq_archive *archive,
                               const texts *said, const vq_train_data *data, vq_trainer **out)
 {
     VQ_TRY(check_tensors(ctx, path, said, archive));
-    VQ_TRY(
-        vq_trainer_prepare(ctx, &said->model, &said->train, data, backend_of(said->machine), out));
+    VQ_TRY(vq_trainer_prepare(ctx, &said->model, &said->train, data, backend_of(ctx, said->machine),
+                              out));
     vq_trainer *t = *out;
     VQ_TRY(read_numbers(t, path, archive));
     t->step = said->step;

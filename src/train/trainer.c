@@ -70,8 +70,7 @@ static vq_status prepare(vq_trainer *t, const char *backend)
     VQ_TRY(vq_train_config_check(ctx, &t->config));
     VQ_TRY(check_size(ctx, "height", &t->model.height, t->data.height));
     VQ_TRY(check_size(ctx, "width", &t->model.width, t->data.width));
-    t->backend = vq_backend_named(backend);
-    VQ_CHECK(ctx, t->backend, VQ_E_ARG, "this build has no backend named %s", backend);
+    VQ_TRY(vq_backend_find(ctx, backend, &t->backend));
     VQ_TRY(vq_model_build(ctx, &t->model, t->data.variance, &t->graph));
     VQ_TRY(allocate_numbers(t));
     VQ_TRY(vq_strdup(ctx, "{}", &t->progress));

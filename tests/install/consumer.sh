@@ -47,6 +47,26 @@ if [ -x "$prefix/bin/vqvae" ]; then
     "$prefix/bin/vqvae" --version | grep -qF "$version" ||
         { echo 'the installed program does not start' >&2; exit 1; }
 fi
+# oneDNN's backend is found beside the library, and where it is not the program says so and goes on.
+bench() { "$prefix/bin/vqvae" bench forward --preset tiny --batch 1 --runs 1 --json "$@"; }
+plugin=$(find "$prefix" -name 'libvqvae-onednn.so.*')
+if [ -x "$prefix/bin/vqvae" ] && [ -n "$plugin" ]; then
+    bench 2>&1 | grep -qF '"backend":"onednn"' ||
+        { echo 'the installed program does not find its backend' >&2; exit 1; }
+    rm "$plugin"
+    bench > "$work/out" 2> "$work/error"
+    if ! grep -qF '"backend":"portable"' "$work/out" || ! grep -qF 'without oneDNN' "$work/error"
+    then
+        echo 'without its backend the program does not go on as it should' >&2
+        exit 1
+    fi
+    if bench --backend onednn > /dev/null 2> "$work/error"; then
+        echo 'a backend that is missing can be asked for' >&2
+        exit 1
+    fi
+    grep -qF 'the backend onednn cannot be used' "$work/error" ||
+        { cat "$work/error" >&2; exit 1; }
+fi
 # What the program says of itself lies where man and the shells look.
 if [ -d "$build/pages" ]; then
     share=$prefix/share

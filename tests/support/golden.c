@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "nn/onednn/onednn.h"
+
 /* Tests run in the root of the sources. */
 #define FOLDER "tests/golden/"
 

@@ -23,6 +23,7 @@
 #include "nn/ops.h"
 #include "nn/plan_parts.h"
 #include "support/golden.h"
+#include "nn/onednn/onednn.h"
 
 #ifndef VQ_HAVE_ONEDNN
 int main(void)

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/onednn/backend.c -- the backend whose convolutions are oneDNN's; its memory is the host's. */
-#include "nn/backend.h"
-
 #include "nn/onednn/onednn.h"
 
 static const vq_impl *find(const vq_op *op)
 {
-    if (op == &vq_op_conv2d) return &vq_conv2d_onednn;
-    if (op == &vq_op_conv_transpose2d) return &vq_conv_transpose2d_onednn;
+    if (vq_dnn_is(op, "conv2d")) return &vq_conv2d_onednn;
+    if (vq_dnn_is(op, "conv_transpose2d")) return &vq_conv_transpose2d_onednn;
     return NULL;
 }
 

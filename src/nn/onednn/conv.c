@@ -14,7 +14,7 @@ typedef struct conv_state {
 
 static bool is_transposed(const vq_step *run)
 {
-    return run->node->op == &vq_op_conv_transpose2d;
+    return vq_dnn_is(run->node->op, "conv_transpose2d");
 }
 
 static size_t bytes_of(const vq_view *view)

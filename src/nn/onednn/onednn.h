@@ -6,8 +6,9 @@
 #ifndef VQ_NN_ONEDNN_ONEDNN_H
 #define VQ_NN_ONEDNN_ONEDNN_H
 
-#include "nn/op.h"
+#include "nn/backend.h"
 #include "nn/ops.h"
+#include <string.h>
 
 /** The three products of a convolution C that goes from an image to a map. conv2d runs C
  *  forward and its adjoint backward; conv_transpose2d the other way round. */
@@ -55,6 +56,15 @@ VQ_MUST_USE vq_status vq_dnn_run(vq_dnn *dnn, const vq_dnn_data *data);
 
 /** As vq_backend's. */
 void vq_dnn_arithmetic(const vq_context *ctx, char *to, size_t size);
+
+/** Whether an operation is the one of that name: its table may lie in another library. */
+static inline bool vq_dnn_is(const vq_op *op, const char *name)
+{
+    return strcmp(op->name, name) == 0;
+}
+
+/** Visible, as it may lie in a library of its own. */
+VQ_API extern const vq_backend vq_backend_onednn;
 
 /* The implementations of this backend. */
 extern const vq_impl vq_conv2d_onednn, vq_conv_transpose2d_onednn;
