@@ -15,7 +15,7 @@ enum {
     PIECE_WORK = 1 << 17, /* multiply-adds below which a thread is not worth waking */
     ROWS = 3,             /* vectors left over that are searched one by one */
     PASS_SHARE = 2,       /* screening has failed where more than this part passes it, */
-    REST = 7              /* and that many tiles are then searched without */
+    REST = 7              /* and that many blocks of codes are then searched without */
 };
 
 typedef struct nearest_job {
@@ -45,7 +45,7 @@ typedef struct scratch {
     float *threshold;    /* likewise */
     float *low;          /* of a tile and a block of codes */
     uint32_t *mask;      /* likewise */
-    size_t rest;         /* tiles that screening still rests */
+    size_t rest;         /* tiles, each with a block of codes, that screening still rests */
 } scratch;
 
 typedef struct range {
