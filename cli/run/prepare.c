@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <vqvae/tensor.h>
 
 /* Sizes that the model fixes are what the data must deliver. */
 static vq_data_config data_config(const settings *s, bool augment)
@@ -186,6 +187,13 @@ static void take_train_settings(training *t)
     now->save_every = given.save_every;
 }
 
+static int check_length(program *p, const training *t, int64_t at)
+{
+    if (t->settings.train.steps >= at) return DONE;
+    return fail(p, BAD_USAGE, "%s is at step %" PRId64 " already; %" PRId64 " steps are fewer",
+                t->folder.root, at, t->settings.train.steps);
+}
+
 static int resume_trainer(program *p, training *t)
 {
     TRY(lib(p, vq_trainer_resume(p->ctx, t->folder.state, t->steps, &t->about, &t->trainer)));
@@ -194,10 +202,19 @@ static int resume_trainer(program *p, training *t)
     t->best_nmse = json_number_value(json_object_get(kept, "best_nmse"));
     json_decref(kept);
     take_train_settings(t);
-    const int64_t at = vq_trainer_position(t->trainer);
-    if (t->settings.train.steps >= at) return DONE;
-    return fail(p, BAD_USAGE, "%s is at step %" PRId64 " already; %" PRId64 " steps are fewer",
-                t->folder.root, at, t->settings.train.steps);
+    return check_length(p, t, vq_trainer_position(t->trainer));
+}
+
+/* What a state trained on is not compared with the data, whose pixels were not read. */
+static int plan_on(program *p, training *t)
+{
+    vq_archive state = {0};
+    TRY(lib(p, vq_safetensors_load(p->ctx, t->folder.state, &state)));
+    const char *step = vq_archive_meta(&state, "vqvae.step");
+    t->steps_done = step ? strtoll(step, NULL, 10) : 0;
+    vq_archive_clear(p->ctx, &state);
+    TRY(check_length(p, t, t->steps_done));
+    return make_trainer(p, t);
 }
 
 int training_prepare(program *p, training *t, bool dry)
@@ -209,7 +226,8 @@ int training_prepare(program *p, training *t, bool dry)
     t->new_length = t->from_state && t->steps > 0;
     t->about.variance = 1.0; /* stands in where no pixels are read */
     if (!dry) TRY(measure(p, t));
-    return t->from_state ? resume_trainer(p, t) : make_trainer(p, t);
+    if (!t->from_state) return make_trainer(p, t);
+    return dry ? plan_on(p, t) : resume_trainer(p, t);
 }
 
 const vq_dataset *training_valid(const training *t, const int64_t **indices, int64_t *n)

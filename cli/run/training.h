@@ -12,11 +12,12 @@ typedef struct training {
     settings settings;
     run_source source;
     run_folder folder;
-    int64_t steps;   /* asked for; 0: as the settings say */
-    int64_t epochs;  /* asked for; 0: none */
-    bool from_state; /* goes on from folder.state */
-    bool new_length; /* goes on to a step asked for now */
-    int lock;        /* holds the folder; -1: not yet */
+    int64_t steps;      /* asked for; 0: as the settings say */
+    int64_t epochs;     /* asked for; 0: none */
+    bool from_state;    /* goes on from folder.state */
+    bool new_length;    /* goes on to a step asked for now */
+    int64_t steps_done; /* by the state, where a training is only planned */
+    int lock;           /* holds the folder; -1: not yet */
 
     vq_dataset *data;        /* augmented where the settings ask for it */
     vq_dataset *plain;       /* the same images without; may be `data` itself */
@@ -31,7 +32,8 @@ typedef struct training {
     double data_wait; /* share of the time of stepping that went to waiting for images */
 } training;
 
-/** Opens the data, splits it, makes or resumes the trainer. @param dry  skips reading pixels */
+/** Opens the data, splits it, makes or resumes the trainer.
+ *  @param dry  only plans: reads no pixels, takes from a state no more than how far it is */
 int training_prepare(program *p, training *t, bool dry);
 /** Writes the state as it is now. */
 int training_save_state(program *p, training *t);

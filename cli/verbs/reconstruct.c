@@ -104,15 +104,42 @@ done:
     return code;
 }
 
-static int save_each(program *p, const reconstruct_options *o, const vq_image *pairs, int n,
-                     char **paths)
+static int pair_path(program *p, const reconstruct_options *o, const char *image,
+                     char to[PATH_ROOM])
 {
+    char stem[PATH_ROOM];
+    TRY(path_stem(p, image, stem));
+    return path_format(p, to, "%s/%s.png", o->out, stem);
+}
+
+/* Before anything is written: no picture may take the place of another, an earlier one or one of
+ * this call. */
+static int check_paths(program *p, const reconstruct_options *o, char **images, int n)
+{
+    char path[PATH_ROOM], earlier[PATH_ROOM];
+    for (int i = 0; i < n; i++) {
+        TRY(pair_path(p, o, images[i], path));
+        if (path_exists(path) && !o->force)
+            return fail(p, BAD_INPUT, "%s exists; --force overwrites it", path);
+        for (int j = 0; j < i; j++) {
+            TRY(pair_path(p, o, images[j], earlier));
+            if (strcmp(path, earlier) != 0) continue;
+            return fail(p, BAD_INPUT,
+                        "%s and %s would both become %s; give them folders of their "
+                        "own",
+                        images[j], images[i], path);
+        }
+    }
+    return DONE;
+}
+
+static int save_each(program *p, const reconstruct_options *o, const vq_image *pairs, int n,
+                     char **images)
+{
+    char path[PATH_ROOM];
     TRY(folder_make(p, o->out));
     for (int i = 0; i < n; i++) {
-        char stem[PATH_ROOM], path[PATH_ROOM];
-        TRY(path_stem(p, paths[i], stem));
-        TRY(path_format(p, path, "%s/%s.png", o->out, stem));
-        TRY(output_check(p, path, o->force));
+        TRY(pair_path(p, o, images[i], path));
         TRY(picture_save(p, path, &pairs[i]));
     }
     return DONE;
@@ -129,7 +156,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     void *memory = NULL;
     json_t *rows = json_array();
     int code;
-    if (one) TRY_TO(output_check(p, o->out, o->force));
+    TRY_TO(one ? output_check(p, o->out, o->force) : check_paths(p, o, paths, count));
     TRY_TO(allocate(p, (size_t)count, sizeof *pairs, &memory));
     pairs = memory;
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));

@@ -14,7 +14,8 @@ typedef struct report_options {
 static const option options[] = {
     OPTION(report_options, out, 'o', "FILE", "",
            "page to write; else report.html in the first RUN"),
-    OPTION(report_options, force, 'f', NULL, "", "overwrite a page that -o names"),
+    OPTION(report_options, force, 'f', NULL, "",
+           "overwrite a page, but for that of one RUN in its own folder"),
 };
 
 static int load_all(program *p, int n, char **paths, report_run *runs)
@@ -34,8 +35,8 @@ static int run(program *p, const void *parsed, int n, char **operands)
     runs = memory;
     TRY_TO(load_all(p, n, operands, runs));
     const char *out = o->out ? o->out : runs[0].folder.report;
-    /* A run's own page is made of the run alone, so it may be made anew. */
-    TRY_TO(output_check(p, out, o->force || !o->out));
+    /* A run's own page, made of the run alone, may be made anew; a page of several is another. */
+    TRY_TO(output_check(p, out, o->force || (!o->out && n == 1)));
     TRY_TO(report_page(p, runs, (size_t)n, &page));
     TRY_TO(file_replace(p, out, page.data, page.used));
     TRY_TO(facts_print(p, json_pack("{s:s, s:i, s:I}", "page", out, "runs", n, "bytes",

@@ -3,7 +3,7 @@
 #include "facts.h"
 #include "interrupt.h"
 #include "machine.h"
-#include "run/training.h"
+#include "run/estimate.h"
 #include "verbs.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static const option options[] = {
     TRAIN(resume, 'r', NULL, "", "go on where the run stopped; DATA and settings are known then"),
     TRAIN(precision, 0, "NAME", "f32", "of the arithmetic", .choices = "f32"),
     TRAIN(backend, 0, "NAME", "", "whose operations run", .choices = "auto|portable|onednn"),
-    TRAIN(dry_run, 0, NULL, "", "say what would be trained, and stop"),
+    TRAIN(dry_run, 0, NULL, "", "say what would be trained and what it would take, and stop"),
     TRAIN(strict, 0, NULL, "", STRICT_HELP),
     TRAIN(force, 'f', NULL, "", "start over where the folder holds a run already"),
 };
@@ -150,30 +150,6 @@ static int announce(program *p, const training *t, bool goes_on)
 
 /* ---- results ------------------------------------------------------------- */
 
-static int plan_facts(program *p, const training *t)
-{
-    vq_model *model = NULL;
-    const vq_model_config *config = vq_trainer_model_config(t->trainer);
-    const int64_t *indices;
-    int64_t n_valid;
-    (void)training_valid(t, &indices, &n_valid);
-    TRY(lib(p, vq_trainer_model(t->trainer, &model)));
-    const size_t parameters = vq_model_parameters(model);
-    vq_model_destroy(p->ctx, model);
-    json_t *all = NULL;
-    TRY(settings_write(p, &t->settings, &all));
-    const int64_t size[] = {config->height, config->width, config->channels};
-    json_t *facts =
-        json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:o, s:i, s:O}", "data", t->source.data,
-                  "training_images", (json_int_t)t->about.images, "held_out_images",
-                  (json_int_t)n_valid, "image", fact_list(size, 3), "parameters",
-                  (json_int_t)parameters, "steps", (json_int_t)t->settings.train.steps, "memory_mb",
-                  fact_number((double)vq_trainer_bytes(t->trainer) / 1e6), "threads",
-                  vq_context_threads(p->ctx), "settings", all);
-    json_decref(all);
-    return facts_print(p, facts);
-}
-
 static int result_facts(program *p, const training *t)
 {
     const bool any = t->best_step > 0;
@@ -227,7 +203,9 @@ static int run(program *p, const void *parsed, int n, char **operands)
     interrupt_listen();
     TRY_TO(prepare(p, o, n, operands, t));
     if (o->dry_run) {
-        TRY_TO(plan_facts(p, t));
+        json_t *facts = NULL;
+        TRY_TO(training_estimate(p, t, &facts));
+        TRY_TO(facts_print(p, facts));
         goto done;
     }
     TRY_TO(training_run(p, t));
@@ -250,7 +228,10 @@ const verb verb_train = {
         "the folder RUN: model.safetensors (last), best.safetensors (least error on held-out\n"
         "images), state.safetensors (what --resume needs), metrics.jsonl and config.json.\n"
         "Images that cannot be read are left out with a warning; skipped.jsonl lists them.\n"
-        "Ctrl-C saves and stops. Settings come from defaults, then --preset, --config, --set and\n"
+        "Ctrl-C saves and stops. --dry-run takes its time from what the machine can do at best, "
+        "of\n"
+        "which steps usually reach half. Settings come from defaults, then --preset, --config, "
+        "--set and\n"
         "options, later ones winning; `vqvae presets --settings` explains each.",
     .examples = "vqvae train /usr/share/datasets/fashion-mnist:train -o run --preset tiny\n"
                 "vqvae train -o run --resume --steps 300\n"

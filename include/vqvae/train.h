@@ -108,7 +108,8 @@ VQ_API VQ_MUST_USE vq_status vq_trainer_gradient_norm(vq_trainer *trainer, const
                                                       const char *term, const char *prefix,
                                                       double *norm);
 
-/** A copy of the model as it stands (averaged weights where the configuration asks for them). */
+/** A copy of the model as it stands (averaged weights where the configuration asks for them).
+ *  @return VQ_OK; VQ_E_NUMERIC (a number of it is not finite; named); VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_trainer_model(vq_trainer *trainer, vq_model **out);
 
 /** Writes everything that resuming needs. `progress` is a JSON object of the caller's own, kept

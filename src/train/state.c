@@ -98,6 +98,7 @@ vq_status vq_trainer_save(vq_trainer *t, const char *path, const char *progress)
     vq_pack pack = {.ctx = t->ctx};
     vq_status status = VQ_OK;
     const vq_graph *g = t->graph;
+    VQ_TRY(vq_trainer_check(t)); /* what could not be resumed must not replace what can */
     VQ_TRY(check_progress(t->ctx, progress));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "model.", t->moments.parameters, &pack));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_STATE, "model.", t->state, &pack));

@@ -157,22 +157,49 @@ void vq_trainer_order(const void *trainer, int64_t step, int64_t slot, int64_t *
         (int64_t)vq_random_permuted(t->config.seed, VQ_RANDOM_ORDER, *epoch, images, at % images);
 }
 
+static bool all_finite(const float *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(numbers[i])) return false;
+    return true;
+}
+
+/* The first parameter of whose numbers one is not finite, or NULL. Those that the optimiser moves
+ * lie in `trained` (weights, or their gradients), the others in `state`, which may be NULL. */
+static const vq_param *infinite_param(const vq_trainer *t, const float *trained, const float *state)
+{
+    for (int p = 0; p < t->graph->n_params; p++) {
+        const vq_param *param = &t->graph->params[p];
+        const float *numbers = param->kind == VQ_PARAM_TRAINED ? trained : state;
+        if (numbers && !all_finite(numbers + param->at, param->count)) return param;
+    }
+    return NULL;
+}
+
+vq_status vq_trainer_check(const vq_trainer *t)
+{
+    const vq_param *param = infinite_param(t, t->moments.parameters, t->state);
+    VQ_CHECK(t->ctx, !param, VQ_E_NUMERIC, "step %lld: the numbers of %s are not all finite",
+             (long long)t->step, param->name);
+    return VQ_OK;
+}
+
+/* What comes first in the computation is blamed: weights, then terms of the loss, then their
+ * gradients. */
 vq_status vq_trainer_blame(vq_trainer *t, double loss)
 {
     const long long step = (long long)t->step + 1;
-    const float *gradients = vq_plan_reduction(t->plan, NULL);
+    const vq_param *param = infinite_param(t, t->moments.parameters, t->state);
+    VQ_CHECK(t->ctx, !param, VQ_E_NUMERIC, "step %lld: the numbers of %s are not all finite", step,
+             param->name);
     for (int i = 0; i < t->graph->n_terms; i++)
         VQ_CHECK(t->ctx, isfinite(vq_plan_term(t->plan, i)), VQ_E_NUMERIC,
                  "step %lld: the term %s is not finite; try a smaller train.lr or train.clip", step,
                  t->graph->terms[i].name);
-    for (int p = 0; p < t->graph->n_params; p++) {
-        const vq_param *param = &t->graph->params[p];
-        for (size_t i = 0; param->kind == VQ_PARAM_TRAINED && i < param->count; i++)
-            VQ_CHECK(t->ctx, isfinite(gradients[param->at + i]), VQ_E_NUMERIC,
-                     "step %lld: the gradient of %s is not finite; try a smaller train.lr or "
-                     "train.clip",
-                     step, param->name);
-    }
+    param = infinite_param(t, vq_plan_reduction(t->plan, NULL), NULL);
+    VQ_CHECK(t->ctx, !param, VQ_E_NUMERIC,
+             "step %lld: the gradient of %s is not finite; try a smaller train.lr or train.clip",
+             step, param->name);
     return vq_fail(t->ctx, VQ_E_NUMERIC, "step %lld: the loss is %g or its gradient too large",
                    step, loss);
 }
@@ -237,6 +264,17 @@ static void measure(const vq_trainer *t, double loss, double norm, vq_step_metri
     measure_codes(t, m);
 }
 
+/* Operations that meet what is not finite do not know the step, nor whose numbers it came from. */
+static vq_status forward(vq_trainer *t)
+{
+    const vq_status status = vq_plan_forward(t->plan);
+    if (status != VQ_E_NUMERIC) return status;
+    const vq_param *param = infinite_param(t, t->moments.parameters, t->state);
+    if (param) return vq_trainer_blame(t, 0.0);
+    return vq_fail(t->ctx, status, "step %lld: %s", (long long)t->step + 1,
+                   vq_context_error(t->ctx));
+}
+
 vq_status vq_trainer_begin(vq_trainer *t, const uint8_t *pixels)
 {
     fill_pixels(t, pixels);
@@ -248,7 +286,7 @@ vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics 
     size_t count;
     float *reduction = vq_plan_reduction(t->plan, &count);
     VQ_TRY(vq_trainer_begin(t, pixels));
-    VQ_TRY(vq_plan_forward(t->plan));
+    VQ_TRY(forward(t));
     VQ_TRY(vq_plan_backward(t->plan));
     if (t->reduce) VQ_TRY(t->reduce(t->reduce_user, reduction, count));
 
@@ -271,6 +309,7 @@ vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics 
 vq_status vq_trainer_model(vq_trainer *t, vq_model **out)
 {
     const float *weights = t->average ? t->average : t->moments.parameters;
+    VQ_TRY(vq_trainer_check(t));
     return vq_model_create(t->ctx, &t->model, t->data.variance, weights, t->state, out);
 }
 

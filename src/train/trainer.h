@@ -41,4 +41,8 @@ VQ_MUST_USE vq_status vq_trainer_begin(vq_trainer *trainer, const uint8_t *pixel
 /** Names the first parameter whose gradient, or the first term, is not finite. */
 vq_status vq_trainer_blame(vq_trainer *trainer, double loss);
 
+/** VQ_E_NUMERIC, naming step and parameter, where a number of the model is not finite. A step need
+ *  not meet it: the ReLU of a library may take what is not a number for 0. */
+VQ_MUST_USE vq_status vq_trainer_check(const vq_trainer *t);
+
 #endif

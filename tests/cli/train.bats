@@ -166,6 +166,23 @@ assert_same_run() {
     [ ! -e run ]
     [ "$(field training_images < plan)" = 9500 ]
     [ "$(field steps < plan)" = 1188 ] # ceil(2 * 9500 / 16)
+    for key in memory_mb step_gflop peak_gflops estimated_seconds; do
+        awk -v x="$(field $key < plan)" 'BEGIN { exit !(x > 0) }'
+    done
+    # The time is that of the steps at half the machine's rate.
+    awk -v s="$(field estimated_seconds < plan)" -v w="$(field step_gflop < plan)" \
+        -v r="$(field peak_gflops < plan)" 'BEGIN { d = s * r / (1188 * w) - 2; exit !(d * d < 1e-9) }'
+    train "$data" -o run --preset tiny --steps 4
+    [ "$(field parameters < plan)" = "$("$VQVAE" inspect run/model.safetensors --json |
+        field parameters)" ]
+    before=$(sha256sum run/*)
+    "$VQVAE" train -o run --resume --steps 10 --dry-run --json > plan
+    [ "$(field steps < plan)" = 10 ]
+    [ "$(field steps_done < plan)" = 4 ]
+    [ "$(sha256sum run/*)" = "$before" ]
+    run "$VQVAE" train -o run --resume --steps 3 --dry-run
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"run is at step 4 already; 3 steps are fewer"* ]]
 }
 
 @test "--init starts from a model's weights and shape" {

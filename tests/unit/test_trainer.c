@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 #include "support/fixture.h"
 #include "train/optimizer.h"
+#include "train/trainer.h"
 
 enum { BATCH = 3, SIZE = 8, IMAGES = 10, PIXELS = SIZE * SIZE };
 
@@ -256,6 +258,53 @@ static void bad_gradients_are_named(void **state)
     vq_context_destroy(ctx);
 }
 
+/* A number of the model that is not finite is named, and what was saved before stays. */
+static void bad_weights_are_named(void **state)
+{
+    (void)state;
+    vq_context *ctx = fixture_context();
+    fixture_folder folder;
+    fixture_folder_make(&folder);
+    vq_model_config model;
+    vq_train_config train;
+    vq_trainer *trainer, *resumed;
+    vq_model *copy;
+    configure(ctx, &model, &train);
+    ok(ctx, vq_trainer_create(ctx, &model, &train, &data, NULL, NULL, &trainer));
+    step(ctx, trainer);
+    const char *path = fixture_path(&folder, "state.safetensors");
+    ok(ctx, vq_trainer_save(trainer, path, NULL));
+    for (int p = 0; p < trainer->graph->n_params; p++) {
+        const vq_param *param = &trainer->graph->params[p];
+        const bool trained = param->kind == VQ_PARAM_TRAINED;
+        float *numbers = (trained ? trainer->moments.parameters : trainer->state) + param->at;
+        const float before = numbers[param->count - 1];
+        char sentence[256];
+        (void)snprintf(sentence, sizeof sentence, "step 1: the numbers of %s are not", param->name);
+        numbers[param->count - 1] = p % 2 ? NAN : INFINITY;
+        assert_int_equal(vq_trainer_model(trainer, &copy), VQ_E_NUMERIC);
+        fixture_error_names(ctx, sentence);
+        assert_int_equal(vq_trainer_save(trainer, path, NULL), VQ_E_NUMERIC);
+        fixture_error_names(ctx, sentence);
+        numbers[param->count - 1] = before;
+    }
+    ok(ctx, vq_trainer_resume(ctx, path, 0, &data, &resumed));
+    assert_true(hash_of(ctx, trainer) == hash_of(ctx, resumed));
+    /* In the forward pass: the sentence says which step would have been next. */
+    const vq_param *last = &trainer->graph->params[0];
+    for (int p = 0; p < trainer->graph->n_params; p++)
+        if (strcmp(trainer->graph->params[p].name, "decoder.0.up0.bias") == 0)
+            last = &trainer->graph->params[p];
+    trainer->moments.parameters[last->at] = NAN;
+    uint8_t batch[BATCH * PIXELS] = {1, 2, 3, 99};
+    assert_int_equal(vq_trainer_step(trainer, batch, NULL), VQ_E_NUMERIC);
+    fixture_error_names(ctx, "step 2: the numbers of decoder.0.up0.bias are not all finite");
+    vq_trainer_destroy(trainer);
+    vq_trainer_destroy(resumed);
+    fixture_folder_remove(&folder);
+    vq_context_destroy(ctx);
+}
+
 static void steps_allocate_nothing(void **state)
 {
     (void)state;
@@ -308,6 +357,7 @@ int main(void)
         cmocka_unit_test(epochs_are_permutations),
         cmocka_unit_test(schedules_by_hand),
         cmocka_unit_test(bad_gradients_are_named),
+        cmocka_unit_test(bad_weights_are_named),
         cmocka_unit_test(steps_allocate_nothing),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/estimate.h -- what a training will take, before it is started. */
+#ifndef CLI_RUN_ESTIMATE_H
+#define CLI_RUN_ESTIMATE_H
+
+#include "run/training.h"
+#include <jansson.h>
+
+/** Parameters, memory, work and time of a training prepared without reading pixels, and all of its
+ *  settings; measures the machine. json_decref() it. */
+int training_estimate(program *p, const training *t, json_t **facts);
+
+#endif
