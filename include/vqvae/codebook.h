@@ -4,6 +4,7 @@
 #ifndef VQVAE_CODEBOOK_H
 #define VQVAE_CODEBOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <vqvae/context.h>
@@ -38,6 +39,31 @@ VQ_API void vq_codebook_config_default(vq_codebook_config *config);
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_create(vq_context *ctx, const vq_codebook_config *config,
                                                 const float *vectors, vq_codebook **out);
+/** How vq_codebook_fit() fits. */
+typedef struct vq_codebook_fit_config {
+    int64_t codes, dim; /**< K and D, at least 1 */
+    int64_t iterations; /**< at most; 0: the start alone */
+    bool random;        /**< start with vectors drawn alike, not by k-means++ */
+    uint64_t seed;      /**< of what is drawn */
+    /** Told of every iteration, from 1, and of the inertia before it; false stops. NULL: nobody */
+    bool (*progress)(void *user, int64_t iteration, double inertia);
+    void *user;
+} vq_codebook_fit_config;
+/** K = D = 1, 25 iterations, k-means++, seed 0. */
+VQ_API void vq_codebook_fit_config_default(vq_codebook_fit_config *config);
+/**
+ * Makes a codebook that fits n vectors: k-means (Lloyd's iterations from the start of Arthur and
+ * Vassilvitskii 2007). The same bits for any number of threads.
+ * @param x        n x D numbers; n is at least K
+ * @param inertia  out: sum over the vectors of |x - e|^2 to the nearest code; NULL: not wanted
+ * @param out      owned by the caller, its averages as vq_codebook_create() has them by default;
+ *                 NULL on failure
+ * @return VQ_OK (the log is warned where fewer than K vectors are distinct); VQ_E_ARG;
+ *         VQ_E_NUMERIC; VQ_E_NOMEM; VQ_E_CANCELLED (progress said so)
+ */
+VQ_API VQ_MUST_USE vq_status vq_codebook_fit(vq_context *ctx, const vq_codebook_fit_config *config,
+                                             size_t n, const float *x, double *inertia,
+                                             vq_codebook **out);
 /** Any context on the same allocator may destroy it. NULL is fine. */
 VQ_API void vq_codebook_destroy(vq_context *ctx, vq_codebook *book);
 
@@ -77,6 +103,11 @@ VQ_API const float *vq_codebook_vectors(const vq_codebook *book);
 VQ_API VQ_MUST_USE vq_status vq_codebook_nearest(vq_context *ctx, const vq_codebook *book, size_t n,
                                                  const float *z, uint32_t *indices,
                                                  float *distances);
+/** The same of codes that will be searched this once: packs them and forgets them again.
+ *  @param vectors  codes x dim numbers, finite */
+VQ_API VQ_MUST_USE vq_status vq_nearest_once(vq_context *ctx, size_t dim, size_t codes,
+                                             const float *vectors, size_t n, const float *z,
+                                             uint32_t *indices);
 /**
  * The `top` nearest codes of each of n vectors, nearest first, ties by index.
  * @param top        1 to K

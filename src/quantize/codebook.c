@@ -265,6 +265,24 @@ vq_status vq_codebook_nearest(vq_context *ctx, const vq_codebook *book, size_t n
     return quantize(ctx, book, n, z, &(vq_quantized){.indices = indices, .distances = distances});
 }
 
+vq_status vq_nearest_once(vq_context *ctx, size_t dim, size_t codes, const float *vectors, size_t n,
+                          const float *z, uint32_t *indices)
+{
+    vq_code_index index;
+    void *memory;
+    VQ_CHECK(ctx, n > 0, VQ_E_SHAPE, "codebook: there are no vectors");
+    VQ_CHECK(ctx, codes >= 1 && codes <= INT32_MAX && dim >= 1, VQ_E_ARG,
+             "codebook: %zu codes of %zu numbers, but 1 to %d of at least 1 are allowed", codes,
+             dim, INT32_MAX);
+    if (!all_finite(z, n * dim)) return refuse_infinite(ctx, dim, 0, n, z);
+    const size_t size = vq_code_index_plan(ctx, dim, codes, n, &index);
+    const size_t packed = (size + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT;
+    VQ_TRY(vq_scratch(ctx, packed + vq_nearest_workspace(ctx, &index, n), &memory));
+    vq_code_index_build(ctx, vectors, memory, &index);
+    vq_nearest_run(ctx, &index, n, z, (int32_t *)indices, (unsigned char *)memory + packed);
+    return VQ_OK;
+}
+
 vq_status vq_codebook_lookup(vq_context *ctx, const vq_codebook *book, size_t n,
                              const uint32_t *indices, float *vectors)
 {

@@ -152,6 +152,65 @@ static void test_quantize(void **state)
     vq_release(ctx, index);
 }
 
+/* Three heaps far apart are found, whatever the threads; each code is the mean of its heap. */
+static void test_fit(void **state)
+{
+    (void)state;
+    enum { HEAPS = 3 };
+    float z[ROWS * DIM];
+    double sum[HEAPS * DIM] = {0.0}, inertia[2], own = 0.0;
+    vq_codebook_fit_config config;
+    vq_codebook *book, *same;
+    uint32_t code[ROWS];
+    for (int i = 0; i < ROWS * DIM; i++) z[i] = 0.1f * rows[i] + 10.0f * (float)(i / DIM % HEAPS);
+    vq_codebook_fit_config_default(&config);
+    config.codes = HEAPS;
+    config.dim = DIM;
+    must(ctx, vq_codebook_fit(ctx, &config, ROWS, z, &inertia[0], &book));
+    const vq_context_config one = {.threads = 1};
+    vq_context *alone;
+    must(ctx, vq_context_create(&one, &alone));
+    must(alone, vq_codebook_fit(alone, &config, ROWS, z, &inertia[1], &same));
+    assert_memory_equal(vq_codebook_vectors(book), vq_codebook_vectors(same),
+                        HEAPS * DIM * sizeof(float));
+    assert_true(inertia[0] == inertia[1]);
+    must(ctx, vq_codebook_nearest(ctx, book, ROWS, z, code, NULL));
+    for (int i = 0; i < ROWS; i++) {
+        assert_int_equal(code[i], code[i % HEAPS]);
+        own += squared(z + i * DIM, vq_codebook_vectors(book) + code[i] * DIM);
+        for (int d = 0; d < DIM; d++) sum[i % HEAPS * DIM + d] += (double)z[i * DIM + d];
+    }
+    assert_true(fabs(own - inertia[0]) <= 1e-5 * own);
+    for (int h = 0; h < HEAPS; h++)
+        for (int d = 0; d < DIM; d++) {
+            const double mean = sum[h * DIM + d] / (ROWS / HEAPS + (h < ROWS % HEAPS));
+            const float e = vq_codebook_vectors(book)[code[h] * DIM + (uint32_t)d];
+            assert_true(fabs(mean - (double)e) <= 1e-5);
+        }
+    vq_codebook_destroy(ctx, book);
+    vq_codebook_destroy(ctx, same);
+    vq_context_destroy(alone);
+    assert_int_equal(vq_codebook_fit(ctx, &config, 2, z, NULL, &book), VQ_E_ARG);
+    fixture_error_names(ctx, "2 vectors cannot tell 3 codes apart");
+    config.codes = 0;
+    assert_int_equal(vq_codebook_fit(ctx, &config, ROWS, z, NULL, &book), VQ_E_ARG);
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    uint32_t kept[ROWS], once[ROWS];
+    vq_codebook *book = make(0);
+    must(ctx, vq_codebook_nearest(ctx, book, ROWS, rows, kept, NULL));
+    must(ctx, vq_nearest_once(ctx, DIM, CODES, vectors, ROWS, rows, once));
+    assert_memory_equal(kept, once, sizeof kept);
+    must(ctx, vq_nearest_once(ctx, DIM, CODES, vectors, 1, rows, once));
+    assert_int_equal(kept[0], once[0]);
+    assert_int_equal(vq_nearest_once(ctx, DIM, 0, vectors, 1, rows, once), VQ_E_ARG);
+    assert_int_equal(vq_nearest_once(ctx, DIM, CODES, vectors, 0, rows, once), VQ_E_SHAPE);
+    vq_codebook_destroy(ctx, book);
+}
+
 /* Once a context has searched as many vectors, it asks for no more memory. */
 static void test_no_memory_asked(void **state)
 {
@@ -380,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_refusals),   cmocka_unit_test(test_memory),
         cmocka_unit_test(test_tie),        cmocka_unit_test(test_top),
         cmocka_unit_test(test_quantize),   cmocka_unit_test(test_far_distances),
+        cmocka_unit_test(test_fit),        cmocka_unit_test(test_once),
         cmocka_unit_test(test_statistics), cmocka_unit_test(test_no_memory_asked),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
