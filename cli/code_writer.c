@@ -50,18 +50,6 @@ int code_writer_set_size(program *p, code_writer *w, int64_t height, int64_t wid
     return add_size(p, w, height, width);
 }
 
-static vq_dtype smallest_dtype(int64_t k)
-{
-    return k <= 1 << 8 ? VQ_U8 : k <= 1 << 16 ? VQ_U16 : VQ_U32;
-}
-
-static void store(vq_dtype dtype, void *to, size_t at, uint32_t code)
-{
-    if (dtype == VQ_U8) ((uint8_t *)to)[at] = (uint8_t)code;
-    else if (dtype == VQ_U16) ((uint16_t *)to)[at] = (uint16_t)code;
-    else ((uint32_t *)to)[at] = code;
-}
-
 static int make_narrow(program *p, code_writer *w, size_t bytes)
 {
     if (bytes <= w->narrow_bytes) return DONE;
@@ -84,12 +72,13 @@ int code_writer_add(program *p, code_writer *w, int64_t n, const uint32_t *codes
         char name[96];
         code_grid_name(s->width, s->height, g, name, sizeof name);
         const vq_array rows = {.name = name,
-                               .dtype = smallest_dtype(grid->codes),
+                               .dtype = codes_dtype(grid->codes),
                                .shape = {3, {n, grid->height, grid->width}},
                                .data = w->narrow};
         for (size_t i = 0; i < (size_t)n; i++)
             for (size_t c = 0; c < cells; c++)
-                store(rows.dtype, w->narrow, i * cells + c, codes[i * s->per_image + first + c]);
+                codes_store(rows.dtype, w->narrow, i * cells + c,
+                            codes[i * s->per_image + first + c]);
         TRY(lib_writing(p, vq_array_writer_add(w->arrays, &rows)));
         first += cells;
     }

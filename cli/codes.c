@@ -27,6 +27,18 @@ void code_grid_name(int64_t width, int64_t height, size_t level, char *to, size_
     (void)snprintf(to, size, "%" PRId64 "x%" PRId64 ".level.%zu", width, height, level);
 }
 
+vq_dtype codes_dtype(int64_t k)
+{
+    return k <= 1 << 8 ? VQ_U8 : k <= 1 << 16 ? VQ_U16 : VQ_U32;
+}
+
+void codes_store(vq_dtype dtype, void *to, size_t at, uint32_t code)
+{
+    if (dtype == VQ_U8) ((uint8_t *)to)[at] = (uint8_t)code;
+    else if (dtype == VQ_U16) ((uint16_t *)to)[at] = (uint16_t)code;
+    else ((uint32_t *)to)[at] = code;
+}
+
 void codes_clear(code_set *sets, size_t n_sets)
 {
     for (size_t i = 0; sets && i < n_sets; i++) free(sets[i].codes);

@@ -6,6 +6,7 @@
 
 #include "files.h"
 #include <vqvae/model.h>
+#include <vqvae/tensor.h>
 
 /** Codes of images of one size. */
 typedef struct code_set {
@@ -30,6 +31,10 @@ void code_grid_name(int64_t width, int64_t height, size_t level, char *to, size_
 /** Reads .npy or .safetensors, with what the index says of it: a set for each size of images.
  *  codes_clear() them. */
 int codes_read(program *p, const char *path, code_set **sets, size_t *n_sets);
+/** The smallest of u8, u16 and u32 that holds the codes of a codebook of k. */
+vq_dtype codes_dtype(int64_t k);
+/** Puts a code at its place in an array of that type. */
+void codes_store(vq_dtype dtype, void *to, size_t at, uint32_t code);
 void codes_clear(code_set *sets, size_t n_sets);
 
 #endif
