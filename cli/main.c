@@ -31,7 +31,7 @@ static int run_verb(program *p, const verb *v, int n, char **arguments)
         help_verb(v);
         goto done;
     }
-    TRY_TO(program_context(p, (int)common->threads));
+    TRY_TO(program_context(p, (int)common->threads, NULL));
     TRY_TO(v->run(p, options, n_operands, arguments));
 done:
     options_clear(v, options);

@@ -111,19 +111,20 @@ void program_init(program *p)
     p->colour = p->terminal && !(no_colour && *no_colour);
 }
 
-int program_context(program *p, int threads)
+int program_context(program *p, int threads, const char *cpu)
 {
     vq_context_config config;
     vq_context *ctx = NULL;
     vq_context_config_default(&config);
     config.threads = threads;
-    config.cpu = getenv("VQ_CPU");
+    config.cpu = cpu ? cpu : getenv("VQ_CPU");
     config.log = log_sentence;
     config.log_user = p;
     const vq_status status = vq_context_create(&config, &ctx);
     if (status == VQ_E_ARG)
         return fail(p, BAD_USAGE,
-                    "VQ_CPU is \"%s\"; it may be portable, avx2, avx512, avx512bf16 or neon",
+                    "the instruction set (VQ_CPU) is \"%s\"; it may be portable, avx2, avx512, "
+                    "avx512bf16 or neon",
                     config.cpu ? config.cpu : "");
     if (status != VQ_OK) return fail(p, MACHINE_FAILED, "%s", vq_status_name(status));
     vq_context_destroy(p->ctx);

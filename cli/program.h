@@ -56,8 +56,9 @@ int lib_writing(program *p, vq_status status);
 /** The same for settings from the command line: what is refused there is wrong usage. */
 int lib_usage(program *p, vq_status status);
 
-/** Creates the context, or replaces it by one with another number of threads (0: all). */
-int program_context(program *p, int threads);
+/** Creates the context, or replaces it by one with another number of threads (0: all). `cpu` bounds
+ *  the instruction set; NULL: VQ_CPU of the environment does. */
+int program_context(program *p, int threads, const char *cpu);
 void program_init(program *p);
 void program_close(program *p);
 /** Writes the sentence that goes with the exit code to stderr. */

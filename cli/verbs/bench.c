@@ -1,116 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/bench.c -- vqvae bench: how long a step takes. */
-#include "facts.h"
+#include "bench/bench.h"
 #include "machine.h"
-#include "settings.h"
 #include "verbs.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct bench_options {
-    common_options common;
-    const char *preset, *backend;
-    option_list set;
-    int64_t batch, size, seconds, runs;
-    bool lines;
-} bench_options;
-
 #define BENCH(...) OPTION(bench_options, __VA_ARGS__)
 static const option options[] = {
-    BENCH(preset, 'p', "PRESET", "cifar10", "the model"),
+    BENCH(preset, 'p', "PRESET", "cifar10", "train, forward: the model"),
     BENCH(set, 's', "KEY=VALUE", "", "one setting, such as model.level.0.k=1024; repeatable"),
-    BENCH(batch, 'b', "N", "128", "images a step", .low = 1, .high = 65536),
+    BENCH(batch, 'b', "N", "128", "train, forward: images a step", .low = 1, .high = 65536),
     BENCH(size, 0, "N", "0", "edge of the images; 0: 32, or 28 for grey ones", .low = 0,
           .high = 8192),
+    BENCH(n, 'n', "N", "8192", "nearest, quantizer: vectors a step", .low = 1, .high = 1 << 30),
+    BENCH(dim, 0, "N", "64", "numbers in a vector", .low = 1, .high = 1 << 20),
+    BENCH(codes, 'k', "N", "512", "codes in the codebook", .low = 1, .high = 1 << 30),
+    BENCH(ready, 0, NULL, "", "nearest: the codebook was packed before, and is not timed"),
     BENCH(seconds, 0, "N", "5", "how long to measure", .low = 1, .high = 3600),
     BENCH(runs, 0, "N", "0", "steps to measure instead; 0: as many as fit", .low = 0,
           .high = 1000000),
     BENCH(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    BENCH(kernel, 0, "CPU", "", "bound on our own kernels, as VQ_CPU"),
     BENCH(lines, 0, NULL, "", "one step for every line read, its milliseconds for an answer"),
 };
 
-enum { WARM_UP = 3, RUNS_MAX = 1000000 };
+enum { WARM_UP = 3, RUNS_MAX = 1000000, REPEATS_MAX = 100000 };
 
-/* One workload, prepared: what is timed is run(). */
+/* Steps shorter than this are timed several at a time: the clock itself takes a while. */
+static const double least_ms = 0.2;
+
 typedef struct bench {
     const bench_options *o;
-    const char *workload;
-    settings settings;
-    int64_t shape[4];
-    uint8_t *pixels, *back;
-    vq_trainer *trainer;
-    vq_model *model;
-    vq_session *session;
-    vq_evaluation sums;
+    const workload *work;
+    void *state;
+    int repeats;
     double *ms;
     size_t n, room;
 } bench;
 
-/* Noise: no step may profit from pixels that are all alike. */
-static int fill_pixels(program *p, bench *b)
+/* Milliseconds of one step, the mean of as many as are timed at a time. */
+static int time_step(program *p, bench *b, double *ms)
 {
-    const size_t n = (size_t)(b->shape[0] * b->shape[1] * b->shape[2] * b->shape[3]);
-    void *memory = NULL;
-    uint64_t state = 1;
-    TRY(allocate(p, 2, n, &memory));
-    b->pixels = memory;
-    b->back = b->pixels + n;
-    for (size_t i = 0; i < n; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
-        b->pixels[i] = (uint8_t)(state >> 56);
-    }
+    const double began = seconds_now();
+    for (int i = 0; i < b->repeats; i++) TRY(b->work->step(p, b->state));
+    *ms = 1e3 * (seconds_now() - began) / b->repeats;
     return DONE;
 }
 
-static int configure(program *p, bench *b)
+static int warm_up(program *p, bench *b)
 {
-    const bench_options *o = b->o;
-    vq_model_config *model = &b->settings.model;
-    settings_default(&b->settings);
-    TRY(settings_preset(p, o->preset, &b->settings));
-    for (size_t i = 0; i < o->set.n; i++) TRY(settings_set(p, o->set.items[i], &b->settings));
-    if (model->channels == 0) model->channels = 3;
-    const int64_t edge = o->size ? o->size : model->channels == 1 ? 28 : 32;
-    if (model->height == 0 || o->size) model->height = edge;
-    if (model->width == 0 || o->size) model->width = edge;
-    b->settings.train.batch = o->batch;
-    b->settings.train.steps = 1000000000; /* no schedule ends while it is timed */
-    b->shape[0] = o->batch;
-    b->shape[1] = model->height;
-    b->shape[2] = model->width;
-    b->shape[3] = model->channels;
-    return fill_pixels(p, b);
-}
-
-static int prepare(program *p, bench *b)
-{
-    const vq_train_data about = {
-        .images = b->shape[0], .height = b->shape[1], .width = b->shape[2], .variance = 1.0 / 12.0};
-    TRY(lib(p, vq_trainer_create(p->ctx, &b->settings.model, &b->settings.train, &about,
-                                 b->o->backend, NULL, &b->trainer)));
-    if (strcmp(b->workload, "train") == 0) return DONE;
-    const vq_session_config config = {.batch = b->shape[0],
-                                      .height = b->shape[1],
-                                      .width = b->shape[2],
-                                      .backend = b->o->backend};
-    const int code = lib(p, vq_trainer_model(b->trainer, &b->model));
-    vq_trainer_destroy(b->trainer); /* its buffers would count as the session's */
-    b->trainer = NULL;
-    TRY(code);
-    TRY(lib(p, vq_session_create(p->ctx, b->model, &config, &b->session)));
-    return lib(p, vq_evaluation_create(p->ctx, b->model, &b->sums));
-}
-
-static int step(program *p, bench *b, double *ms)
-{
-    vq_step_metrics metrics;
-    const double began = seconds_now();
-    const vq_status status = b->trainer ? vq_trainer_step(b->trainer, b->pixels, &metrics)
-                                        : vq_session_evaluate(b->session, b->shape[0], b->pixels,
-                                                              &b->sums, b->back, NULL);
-    *ms = 1e3 * (seconds_now() - began);
-    return lib(p, status);
+    double ms;
+    b->repeats = 1;
+    for (int i = 0; i < WARM_UP; i++) TRY(time_step(p, b, &ms));
+    if (ms >= least_ms) return DONE;
+    b->repeats = ms * REPEATS_MAX < least_ms ? REPEATS_MAX : 1 + (int)(least_ms / ms);
+    return time_step(p, b, &ms);
 }
 
 static int keep(program *p, bench *b, double ms)
@@ -132,7 +77,7 @@ static int measure(program *p, bench *b)
     const size_t wanted = (size_t)b->o->runs;
     double ms;
     while (wanted ? b->n < wanted : b->n < 3 || (seconds_now() < end && b->n < RUNS_MAX)) {
-        TRY(step(p, b, &ms));
+        TRY(time_step(p, b, &ms));
         TRY(keep(p, b, ms));
     }
     return DONE;
@@ -143,12 +88,13 @@ static int measure(program *p, bench *b)
 static int answer_lines(program *p, bench *b)
 {
     char line[256];
-    double ms;
+    double answer;
     printf("ready\n");
     TRY(results_flush(p));
     while (fgets(line, sizeof line, stdin)) {
-        TRY(step(p, b, &ms));
-        printf("%.4f\n", ms);
+        if (strcmp(line, "peak\n") == 0) answer = machine_peak(p);
+        else TRY(time_step(p, b, &answer));
+        printf("%.6f\n", answer);
         TRY(results_flush(p));
     }
     return DONE;
@@ -160,64 +106,51 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static bool plan_line(const bench *b, size_t i, vq_plan_line *line)
-{
-    return b->trainer ? vq_trainer_plan(b->trainer, i, line) : vq_session_plan(b->session, i, line);
-}
-
-/* Billions of floating-point operations of a step's products. */
-static double billions(const bench *b)
-{
-    vq_plan_line line;
-    double sum = 0.0;
-    for (size_t i = 0; plan_line(b, i, &line); i++) sum += line.flops;
-    return 1e-9 * sum;
-}
-
-static const char *operations_of(const bench *b)
-{
-    vq_plan_line line;
-    for (size_t i = 0; plan_line(b, i, &line); i++)
-        if (line.implementation && strstr(line.implementation, "onednn")) return "onednn";
-    return "portable";
-}
-
 static int print_result(program *p, bench *b)
 {
     qsort(b->ms, b->n, sizeof *b->ms, ascending);
     const double median = 0.5 * (b->ms[(b->n - 1) / 2] + b->ms[b->n / 2]);
-    return facts_print(
-        p,
-        json_pack("{s:s, s:s, s:o, s:s, s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-                  "workload", b->workload, "preset", b->o->preset, "shape", fact_list(b->shape, 4),
-                  "precision", "f32", "threads", vq_context_threads(p->ctx), "kernel",
-                  vq_context_cpu(p->ctx), "backend", operations_of(b), "runs", (json_int_t)b->n,
-                  "min_ms", fact_number(b->ms[0]), "median_ms", fact_number(median),
-                  "images_per_second", fact_number(1e3 * (double)b->shape[0] / median), "gflops",
-                  fact_number(1e3 * billions(b) / median), "peak_gflops",
-                  fact_number(machine_peak(p)), "peak_rss_mb", fact_number(machine_memory_mb())));
+    json_t *result = json_pack("{s:s, s:s, s:i, s:s, s:I, s:o, s:o}", "workload", b->work->name,
+                               "precision", "f32", "threads", vq_context_threads(p->ctx), "kernel",
+                               vq_context_cpu(p->ctx), "runs", (json_int_t)b->n, "min_ms",
+                               fact_number(b->ms[0]), "median_ms", fact_number(median));
+    json_t *more = b->work->facts(p, b->state, median);
+    json_t *machine = json_pack("{s:o, s:o}", "peak_gflops", fact_number(machine_peak(p)),
+                                "peak_rss_mb", fact_number(machine_memory_mb()));
+    const bool joined =
+        json_object_update(result, more) == 0 && json_object_update(result, machine) == 0;
+    json_decref(more);
+    json_decref(machine);
+    if (joined) return facts_print(p, result);
+    json_decref(result);
+    return facts_print(p, NULL);
 }
 
-static int check_workload(program *p, const char *word)
+static int find_workload(program *p, const char *word, const workload **out)
 {
-    static const char *const words[] = {"train", "forward"};
+    static const workload *const all[] = {&workload_train, &workload_forward, &workload_nearest,
+                                          &workload_quantizer};
+    enum { N = sizeof all / sizeof *all };
+    const char *words[N];
     char hint[64];
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < N; i++) {
+        words[i] = all[i]->name;
+        *out = all[i];
         if (strcmp(word, words[i]) == 0) return DONE;
-    return fail(p, BAD_USAGE, "bench measures train or forward, not \"%s\"%s", word,
-                hint_of(word, words, 2, hint, sizeof hint));
+    }
+    return fail(p, BAD_USAGE, "bench measures train, forward, nearest or quantizer, not \"%s\"%s",
+                word, hint_of(word, words, N, hint, sizeof hint));
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)
 {
-    bench b = {.o = parsed, .workload = operands[0]};
-    double ms;
+    bench b = {.o = parsed};
     int code;
     (void)n;
-    TRY(check_workload(p, operands[0]));
-    TRY_TO(configure(p, &b));
-    TRY_TO(prepare(p, &b));
-    for (int i = 0; i < WARM_UP; i++) TRY_TO(step(p, &b, &ms));
+    TRY(find_workload(p, operands[0], &b.work));
+    if (b.o->kernel) TRY(program_context(p, (int)b.o->common.threads, b.o->kernel));
+    TRY_TO(b.work->open(p, b.o, &b.state));
+    TRY_TO(warm_up(p, &b));
     if (b.o->lines) {
         TRY_TO(answer_lines(p, &b));
         goto done;
@@ -225,11 +158,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     TRY_TO(measure(p, &b));
     TRY_TO(print_result(p, &b));
 done:
-    vq_evaluation_clear(p->ctx, &b.sums);
-    vq_session_destroy(b.session);
-    vq_model_destroy(p->ctx, b.model);
-    vq_trainer_destroy(b.trainer);
-    free(b.pixels);
+    if (b.state) b.work->close(p, b.state);
     free(b.ms);
     return code;
 }
@@ -237,18 +166,23 @@ done:
 const verb verb_bench = {
     .name = "bench",
     .summary = "measure how long a step takes",
-    .operands = "train|forward",
+    .operands = "train|forward|nearest|quantizer",
     .min_operands = 1,
     .max_operands = 1,
     .about =
-        "Times training steps (forward, backward, update of weights and codebook), or images "
-        "through\n"
-        "encoder, quantiser and decoder, on random pixels after a warm-up. Prints the least and\n"
-        "the median time of a step. With --lines it writes \"ready\", then runs one step for each\n"
-        "line of standard input and answers with its milliseconds, so that two programs can be\n"
-        "measured in turns.",
+        "Times training steps (forward, backward, update of weights and codebook), images\n"
+        "through encoder, quantiser and decoder, the search for the nearest codes (with the\n"
+        "packing of the codebook unless it is --ready), or a training step of the quantiser\n"
+        "alone, on random numbers after a warm-up. Prints the least and the median time of a\n"
+        "step; gflops counts two operations for each vector, code and number. With --lines it\n"
+        "writes \"ready\", then runs one step for each line of standard input and answers with\n"
+        "its milliseconds, or with the peak in GFLOP/s for the line \"peak\", so that two "
+        "programs\n"
+        "can be measured in turns.",
     .examples = "vqvae bench train --preset tiny --batch 32 --seconds 1\n"
-                "vqvae bench forward --preset tiny --runs 20 --json",
+                "vqvae bench forward --preset tiny --runs 20 --json\n"
+                "vqvae bench nearest --n 8192 --dim 64 --codes 512 --runs 20\n"
+                "vqvae bench quantizer --runs 20",
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .options_size = sizeof(bench_options),

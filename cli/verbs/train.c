@@ -177,7 +177,7 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     TRY(name_sources(p, o, n, operands, t));
     lengths(o, t);
     t->skips.strict = o->strict;
-    TRY(program_context(p, (int)t->source.threads));
+    TRY(program_context(p, (int)t->source.threads, NULL));
     TRY(training_prepare(p, t, o->dry_run));
     if (o->dry_run) return DONE;
     TRY(claim_new(p, o, t));

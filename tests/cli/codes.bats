@@ -191,7 +191,7 @@ field() {
         [ "$(field runs < out)" = 3 ]
         printf '\n\n\n' | "$VQVAE" bench $workload --preset tiny --batch 4 --lines > out
         [ "$(head -1 out)" = ready ]
-        [ "$(grep -cE '^[0-9]+\.[0-9]{4}$' out)" -eq 3 ]
+        [ "$(grep -cE '^[0-9]+\.[0-9]{6}$' out)" -eq 3 ]
     done
 }
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/bench/model.c -- training steps of a model, and images through one. */
+#include "bench/bench.h"
+#include "settings.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct model_bench {
+    const bench_options *o;
+    bool training;
+    settings settings;
+    int64_t shape[4];
+    uint8_t *pixels, *back;
+    vq_trainer *trainer;
+    vq_model *model;
+    vq_session *session;
+    vq_evaluation sums;
+} model_bench;
+
+/* Noise: no step may profit from pixels that are all alike. */
+static int fill_pixels(program *p, model_bench *b)
+{
+    const size_t n = (size_t)(b->shape[0] * b->shape[1] * b->shape[2] * b->shape[3]);
+    void *memory = NULL;
+    uint64_t state = 1;
+    TRY(allocate(p, 2, n, &memory));
+    b->pixels = memory;
+    b->back = b->pixels + n;
+    for (size_t i = 0; i < n; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+        b->pixels[i] = (uint8_t)(state >> 56);
+    }
+    return DONE;
+}
+
+static int configure(program *p, model_bench *b)
+{
+    const bench_options *o = b->o;
+    vq_model_config *model = &b->settings.model;
+    settings_default(&b->settings);
+    TRY(settings_preset(p, o->preset, &b->settings));
+    for (size_t i = 0; i < o->set.n; i++) TRY(settings_set(p, o->set.items[i], &b->settings));
+    if (model->channels == 0) model->channels = 3;
+    const int64_t edge = o->size ? o->size : model->channels == 1 ? 28 : 32;
+    if (model->height == 0 || o->size) model->height = edge;
+    if (model->width == 0 || o->size) model->width = edge;
+    b->settings.train.batch = o->batch;
+    b->settings.train.steps = 1000000000; /* no schedule ends while it is timed */
+    b->shape[0] = o->batch;
+    b->shape[1] = model->height;
+    b->shape[2] = model->width;
+    b->shape[3] = model->channels;
+    return fill_pixels(p, b);
+}
+
+static int prepare(program *p, model_bench *b)
+{
+    const vq_train_data about = {
+        .images = b->shape[0], .height = b->shape[1], .width = b->shape[2], .variance = 1.0 / 12.0};
+    TRY(lib(p, vq_trainer_create(p->ctx, &b->settings.model, &b->settings.train, &about,
+                                 b->o->backend, NULL, &b->trainer)));
+    if (b->training) return DONE;
+    const vq_session_config config = {.batch = b->shape[0],
+                                      .height = b->shape[1],
+                                      .width = b->shape[2],
+                                      .backend = b->o->backend};
+    const int code = lib(p, vq_trainer_model(b->trainer, &b->model));
+    vq_trainer_destroy(b->trainer); /* its buffers would count as the session's */
+    b->trainer = NULL;
+    TRY(code);
+    TRY(lib(p, vq_session_create(p->ctx, b->model, &config, &b->session)));
+    return lib(p, vq_evaluation_create(p->ctx, b->model, &b->sums));
+}
+
+static int step(program *p, void *state)
+{
+    model_bench *b = state;
+    vq_step_metrics metrics;
+    if (b->trainer) return lib(p, vq_trainer_step(b->trainer, b->pixels, &metrics));
+    return lib(p, vq_session_evaluate(b->session, b->shape[0], b->pixels, &b->sums, b->back, NULL));
+}
+
+static bool plan_line(const model_bench *b, size_t i, vq_plan_line *line)
+{
+    return b->trainer ? vq_trainer_plan(b->trainer, i, line) : vq_session_plan(b->session, i, line);
+}
+
+/* Billions of floating-point operations of a step's products. */
+static double billions(const model_bench *b)
+{
+    vq_plan_line line;
+    double sum = 0.0;
+    for (size_t i = 0; plan_line(b, i, &line); i++) sum += line.flops;
+    return 1e-9 * sum;
+}
+
+static const char *operations_of(const model_bench *b)
+{
+    vq_plan_line line;
+    for (size_t i = 0; plan_line(b, i, &line); i++)
+        if (line.implementation && strstr(line.implementation, "onednn")) return "onednn";
+    return "portable";
+}
+
+static json_t *facts(program *p, const void *state, double median_ms)
+{
+    const model_bench *b = state;
+    (void)p;
+    return json_pack("{s:s, s:o, s:s, s:o, s:o}", "preset", b->o->preset, "shape",
+                     fact_list(b->shape, 4), "backend", operations_of(b), "images_per_second",
+                     fact_number(1e3 * (double)b->shape[0] / median_ms), "gflops",
+                     fact_number(1e3 * billions(b) / median_ms));
+}
+
+static void close_model(program *p, void *state)
+{
+    model_bench *b = state;
+    vq_evaluation_clear(p->ctx, &b->sums);
+    vq_session_destroy(b->session);
+    vq_model_destroy(p->ctx, b->model);
+    vq_trainer_destroy(b->trainer);
+    free(b->pixels);
+    free(b);
+}
+
+static int open_model(program *p, const bench_options *o, bool training, void **state)
+{
+    void *memory = NULL;
+    TRY(allocate(p, 1, sizeof(model_bench), &memory));
+    model_bench *b = *state = memory;
+    b->o = o;
+    b->training = training;
+    TRY(configure(p, b));
+    return prepare(p, b);
+}
+
+static int open_train(program *p, const bench_options *o, void **state)
+{
+    return open_model(p, o, true, state);
+}
+
+static int open_forward(program *p, const bench_options *o, void **state)
+{
+    return open_model(p, o, false, state);
+}
+
+const workload workload_train = {"train", open_train, step, facts, close_model};
+const workload workload_forward = {"forward", open_forward, step, facts, close_model};
