@@ -82,6 +82,10 @@ static vq_status from_archive(vq_context *ctx, const char *where, const vq_archi
     vq_model *model = NULL;
     vq_status status = VQ_OK;
     double variance;
+    VQ_CHECK(ctx, !vq_archive_meta(archive, "vqvae.step"), VQ_E_FORMAT,
+             "%s is the state of a training and no model; its run's folder, best.safetensors or "
+             "model.safetensors is",
+             where);
     VQ_TRY(vq_weights_identify(ctx, where, archive, &config, &variance));
     VQ_TRY(vq_weights_blame(ctx, where, outline(ctx, &config, variance, &model)));
     VQ_TRY_TO(vq_weights_check(ctx, where, model->graph, &all, 1, archive));

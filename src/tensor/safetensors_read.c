@@ -49,9 +49,11 @@ static vq_status take_header(reader *r)
              (uintmax_t)r->input->size);
     VQ_TRY(vq_input_take(r->input, 0, prefix, sizeof prefix));
     const uint64_t told = read_u64(prefix), rest = r->input->size - sizeof prefix;
-    VQ_CHECK(ctx, told <= VQ_SAFETENSORS_HEADER_MAX, VQ_E_FORMAT,
-             "the safetensors header would have %ju bytes; at most %d are allowed", (uintmax_t)told,
-             VQ_SAFETENSORS_HEADER_MAX);
+    VQ_CHECK(
+        ctx, told <= VQ_SAFETENSORS_HEADER_MAX, VQ_E_FORMAT,
+        "the safetensors header would have %ju bytes; at most %d are allowed: the file is damaged, "
+        "or no safetensors file",
+        (uintmax_t)told, VQ_SAFETENSORS_HEADER_MAX);
     VQ_CHECK(
         ctx, told <= rest, VQ_E_FORMAT,
         "the safetensors header would have %ju bytes, but only %ju follow its length: the file "
