@@ -192,6 +192,54 @@ static int steps(program *p, loop *l)
                 at, t->settings.train.steps, t->folder.root);
 }
 
+/* ---- start ----------------------------------------------------------------- */
+
+static int open_loader(program *p, loop *l, int64_t step)
+{
+    const training *t = l->t;
+    const vq_train_config *config = &t->settings.train;
+    TRY(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l->order, config->seed,
+                                config->batch, step, BATCHES_AHEAD, &l->loader)));
+    vq_loader_set_skip(l->loader, !t->skips.strict);
+    return DONE;
+}
+
+static void close_loader(program *p, loop *l)
+{
+    if (l->loader) vq_loader_destroy(p->ctx, l->loader);
+    l->loader = NULL;
+}
+
+/* What a start from several batches asks for; `code` is that of a failure of ours. */
+typedef struct start_source {
+    program *p;
+    loop *l;
+    int code;
+} start_source;
+
+static vq_status next_of_start(void *user, int64_t step, const uint8_t **pixels)
+{
+    start_source *s = user;
+    if (interrupted()) return VQ_E_CANCELLED;
+    if (step == 0) {
+        close_loader(s->p, s->l);
+        s->code = open_loader(s->p, s->l, 0);
+    }
+    if (s->code == DONE) s->code = lib(s->p, vq_loader_next(s->p->ctx, s->l->loader, pixels));
+    if (s->code == DONE) s->code = check_batch(s->p, s->l);
+    return s->code == DONE ? VQ_OK : VQ_E_IO;
+}
+
+/* Stopped here, nothing is lost: resuming starts anew. */
+static int start(program *p, loop *l)
+{
+    start_source source = {.p = p, .l = l, .code = DONE};
+    const vq_status status = vq_trainer_start(l->t->trainer, next_of_start, &source);
+    close_loader(p, l);
+    if (source.code != DONE) return source.code;
+    return status == VQ_E_CANCELLED ? DONE : lib(p, status);
+}
+
 int training_run(program *p, training *t)
 {
     const int64_t first = vq_trainer_position(t->trainer);
@@ -202,13 +250,12 @@ int training_run(program *p, training *t)
                    vq_trainer_model_config(t->trainer)->level[0].k);
     TRY_TO(metrics_cut(p, t->folder.metrics, first, &l.progress.seconds_before));
     TRY_TO(metrics_open(p, t->folder.metrics, &l.metrics));
-    TRY_TO(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l.order, config->seed,
-                                   config->batch, first, BATCHES_AHEAD, &l.loader)));
-    vq_loader_set_skip(l.loader, !t->skips.strict);
+    TRY_TO(start(p, &l));
+    TRY_TO(open_loader(p, &l, first));
     TRY_TO(steps(p, &l));
     t->data_wait = progress_wait(&l.progress, vq_loader_waited(l.loader));
 done:
-    if (l.loader) vq_loader_destroy(p->ctx, l.loader);
+    close_loader(p, &l);
     metrics_close(&l.metrics);
     return code;
 }

@@ -34,7 +34,7 @@ typedef struct vq_model_config {
     double commitment, codebook;     /**< weights of the terms */
     double decay, epsilon;           /**< of the EMA codebook */
     int ema_start;                   /**< 0 one, 1 zero, 2 debias */
-    int codebook_init;               /**< 0 uniform, 1 normal, 2 data */
+    int codebook_init;               /**< 0 uniform, 1 normal, 2 data, 3 kmeans */
     vq_level_config level[VQ_MAX_LEVELS];
     size_t n_levels;
 } vq_model_config;

@@ -13,17 +13,20 @@ extern "C" {
 typedef struct vq_train_config {
     int64_t steps, batch;
     uint64_t seed;
-    int optimizer;       /**< 0 adam, 1 adamw */
-    double lr;           /**< after the warm-up */
-    double codebook_lr;  /**< factor on lr for codebooks moved by gradient */
-    double b1, b2, eps;  /**< of Adam */
-    double weight_decay; /**< never on codebooks */
-    int64_t warmup;      /**< steps over which lr rises in a line from lr/warmup */
-    int schedule;        /**< 0 constant, 1 cosine */
-    int64_t decay_steps; /**< cosine: steps until it has fallen; 0: all steps */
-    double final_lr;     /**< cosine: share of lr that the step after the last would have */
-    double clip;         /**< largest norm of all gradients together; 0: none */
-    double average;      /**< decay of averaged weights, used for models; 0: none */
+    int optimizer;        /**< 0 adam, 1 adamw */
+    double lr;            /**< after the warm-up */
+    double codebook_lr;   /**< factor on lr for codebooks moved by gradient */
+    double b1, b2, eps;   /**< of Adam */
+    double weight_decay;  /**< never on codebooks */
+    int64_t warmup;       /**< steps over which lr rises in a line from lr/warmup */
+    int schedule;         /**< 0 constant, 1 cosine */
+    int64_t decay_steps;  /**< cosine: steps until it has fallen; 0: all steps */
+    double final_lr;      /**< cosine: share of lr that the step after the last would have */
+    double clip;          /**< largest norm of all gradients together; 0: none */
+    double average;       /**< decay of averaged weights, used for models; 0: none */
+    double revive;        /**< codes used less than this share of the even one get new places */
+    int64_t revive_every; /**< steps between revivals */
+    double revive_until;  /**< share of all steps after which no code is revived */
     int64_t valid_every, save_every, log_every; /**< steps; the first two 0: only at the end */
 } vq_train_config;
 
@@ -76,12 +79,28 @@ VQ_API int64_t vq_trainer_position(const vq_trainer *trainer);
 VQ_API void vq_trainer_order(const void *trainer, int64_t step, int64_t slot, int64_t *index,
                              uint64_t *epoch);
 
+/** Gives the pixels of a batch, as vq_trainer_step() takes them, until it is called again. `step`
+ *  counts from 0, the images being those of vq_trainer_order(). What it returns but VQ_OK ends
+ *  the call. */
+typedef vq_status (*vq_batch_fn)(void *user, int64_t step, const uint8_t **pixels);
+/**
+ * Fits codebooks to the vectors of several batches where the configuration asks for it (kmeans):
+ * at least 8 batches and 50 vectors a code, level after level from the coarsest, each of which
+ * asks for the batches from the first on. Does nothing once a step was done, or where weights were
+ * given. Without this call vq_trainer_step() fits them to the first batch alone.
+ * @return VQ_OK; VQ_E_ARG (fewer vectors than codes); VQ_E_NUMERIC; VQ_E_NOMEM; what `batch`
+ *         returned
+ */
+VQ_API VQ_MUST_USE vq_status vq_trainer_start(vq_trainer *trainer, vq_batch_fn batch, void *user);
+
 typedef struct vq_step_metrics {
     int64_t step; /**< steps done, this one included */
     double epoch; /**< images seen / images */
     double loss, mse, nmse, commitment, codebook;
     double perplexity;  /**< of this batch, level 0 */
     int64_t codes_used; /**< in this batch, level 0 */
+    int64_t revived;    /**< codes given a new place since the first step, of all levels */
+    int64_t dead_codes; /**< used less than the share train.revive, of all levels */
     double lr, gradient_norm;
 } vq_step_metrics;
 
@@ -122,7 +141,8 @@ VQ_API VQ_MUST_USE vq_status vq_trainer_save(vq_trainer *trainer, const char *pa
 VQ_API const char *vq_trainer_progress(const vq_trainer *trainer);
 
 /** Called on the reduction buffer (all gradients, then the quantisers' sums) between backward and
- *  update, so that several workers can add theirs. */
+ *  update, so that several workers can add theirs. No code is revived then, as the vectors that
+ *  would take their places are not the same for all workers. */
 typedef vq_status (*vq_reduce_fn)(void *user, float *numbers, size_t count);
 VQ_API void vq_trainer_set_reduce(vq_trainer *trainer, vq_reduce_fn reduce, void *user);
 

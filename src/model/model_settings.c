@@ -5,6 +5,7 @@
 #include "base/settings.h"
 #include "base/settings_describe.h"
 #include "model/builder.h"
+#include "quantize/quantize.h"
 
 #define PAPER "van den Oord et al. 2017, arXiv:1711.00937"
 #define PAPER_2 "Razavi et al. 2019, arXiv:1906.00446"
@@ -145,10 +146,10 @@ static const vq_field model_fields[] = {
     {.name = "codebook_init",
      .type = VQ_FIELD_CHOICE,
      .at = MODEL(codebook_init),
-     .choices = "uniform|normal|data",
-     .source = "uniform: sonnet 2; normal: vq-vae-2-pytorch",
-     .help = "first codes: uniform of variance 1/D, normal of variance 1, or rows of the first "
-             "batch"},
+     .choices = "uniform|normal|data|kmeans",
+     .source = "uniform: sonnet 2; normal: vq-vae-2-pytorch; kmeans: Arthur and Vassilvitskii 2007",
+     .help = "first codes: uniform of variance 1/D, normal of variance 1, rows of the first batch, "
+             "or k-means on vectors of several batches"},
     {.name = "level",
      .type = VQ_FIELD_GROUP,
      .at = MODEL(level),
@@ -203,6 +204,12 @@ vq_status vq_model_config_check(vq_context *ctx, const vq_model_config *config)
              "a model has 1 to %d levels, not %zu", VQ_MAX_LEVELS, config->n_levels);
     VQ_CHECK(ctx, config->channels == 1 || config->channels == 3, VQ_E_ARG,
              "model.channels is %lld; images have 1 or 3", (long long)config->channels);
+    VQ_CHECK(
+        ctx, config->codebook_init != VQ_CODEBOOK_KMEANS || config->ema_start == VQ_EMA_ONE,
+        VQ_E_ARG,
+        "model.codebook_init is kmeans, which brings counts of its own, but model.ema_start is "
+        "%s, which throws them away: leave it at one",
+        config->ema_start == VQ_EMA_ZERO ? "zero" : "debias");
     for (size_t l = 0; l < config->n_levels; l++) {
         const int64_t stride = config->level[l].stride;
         VQ_CHECK(ctx, (stride & (stride - 1)) == 0, VQ_E_ARG,

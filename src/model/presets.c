@@ -5,9 +5,10 @@
 
 static const vq_preset presets[] = {
     {"cifar10", "the paper's model for 32x32 colour images, 8x8 grid of 512 codes",
-     "{\"model\": {\"channels\": 3, \"level\": [{\"stride\": 4, \"width\": 128, \"narrow\": 64,"
-     " \"blocks\": 2, \"block_width\": 32, \"k\": 512, \"d\": 64}]},"
-     " \"train\": {\"steps\": 10000, \"batch\": 32, \"lr\": 0.0003, \"average\": 0.999}}"},
+     "{\"model\": {\"channels\": 3, \"codebook_init\": \"kmeans\", \"level\": [{\"stride\": 4,"
+     " \"width\": 128, \"narrow\": 64, \"blocks\": 2, \"block_width\": 32, \"k\": 512,"
+     " \"d\": 64}]}, \"train\": {\"steps\": 10000, \"batch\": 32, \"lr\": 0.001, \"warmup\": 200,"
+     " \"schedule\": \"cosine\", \"final_lr\": 0.02}}"},
     {"fashion-mnist", "28x28 grey images, 7x7 grid of 256 codes; a minute and a half on two cores",
      "{\"model\": {\"channels\": 1, \"level\": [{\"stride\": 4, \"width\": 64, \"narrow\": 32,"
      " \"blocks\": 2, \"block_width\": 32, \"k\": 256, \"d\": 32}]},"

@@ -56,13 +56,14 @@ static vq_status find_array(vq_context *ctx, const char *where, const vq_param *
 
 static bool set_holds(const vq_weights_set *set, const vq_param *param)
 {
-    return param->kind == VQ_PARAM_TRAINED || set->with_state;
+    return !set->others && (param->kind == VQ_PARAM_TRAINED || set->with_state);
 }
 
 static bool set_knows(const vq_weights_set *set, const vq_graph *graph, const char *name)
 {
     const size_t length = strlen(set->prefix);
     if (strncmp(name, set->prefix, length) != 0) return false;
+    if (set->others) return true;
     for (int p = 0; p < graph->n_params; p++)
         if (set_holds(set, &graph->params[p]) && strcmp(graph->params[p].name, name + length) == 0)
             return true;

@@ -32,6 +32,7 @@ VQ_MUST_USE vq_status vq_weights_unpack(vq_context *ctx, const char *where, cons
 typedef struct vq_weights_set {
     const char *prefix;
     bool with_state; /* besides the trained ones */
+    bool others;     /* no parameters: tensors that whoever reads them checks */
 } vq_weights_set;
 
 /** Compares names, types and shapes of a file with what the graph asks for in these sets, both

@@ -152,6 +152,11 @@ vq_status vq_plan_forward(vq_plan *plan)
     return run_forward(plan, plan->n_steps);
 }
 
+vq_status vq_plan_forward_to(vq_plan *plan, vq_value value)
+{
+    return run_forward(plan, plan->edges[value].producer + 1);
+}
+
 vq_status vq_plan_backward(vq_plan *plan)
 {
     memset(plan->reduction, 0, plan->graph->trained_count * real_size(plan));

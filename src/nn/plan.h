@@ -51,6 +51,8 @@ void *vq_plan_data(const vq_plan *plan, vq_value value, vq_desc *desc);
 void *vq_plan_gradient(const vq_plan *plan, vq_value value);
 
 VQ_MUST_USE vq_status vq_plan_forward(vq_plan *plan);
+/** Forward as far as the step that computes the value. */
+VQ_MUST_USE vq_status vq_plan_forward_to(vq_plan *plan, vq_value value);
 /** Zeroes the gradients of parameters, then runs all steps in reverse. */
 VQ_MUST_USE vq_status vq_plan_backward(vq_plan *plan);
 /** Lets every operation with state set parameters from the batch that lies in the feeds. */

@@ -126,14 +126,32 @@ vq_status vq_ema_update(vq_context *ctx, const char *name, const vq_quantize_att
     return VQ_OK;
 }
 
-static vq_status update(vq_context *ctx, const vq_node *node, const vq_graph *graph, float *state,
-                        const float *batch, int64_t step)
+void vq_ema_place(const vq_quantize_attrs *attrs, const vq_ema_state *state, size_t k,
+                  const float *vector, double count, int64_t step)
 {
-    const vq_ema_state parts = {
+    const size_t dim = (size_t)attrs->dim;
+    /* Averages that start at 0 are divided by this when they are used. */
+    if (attrs->start == VQ_EMA_DEBIAS) count *= 1.0 - pow(attrs->decay, (double)step);
+    state->counts[k] = (float)count;
+    for (size_t d = 0; d < dim; d++) {
+        state->codebook[k * dim + d] = vector[d];
+        state->sums[k * dim + d] = (float)(count * (double)vector[d]);
+    }
+}
+
+vq_ema_state vq_ema_state_of(const vq_graph *graph, const vq_node *node, float *state)
+{
+    return (vq_ema_state){
         .codebook = state + graph->params[node->param[VQ_CODEBOOK]].at,
         .counts = state + graph->params[node->param[VQ_EMA_COUNTS]].at,
         .sums = state + graph->params[node->param[VQ_EMA_SUMS]].at,
     };
+}
+
+static vq_status update(vq_context *ctx, const vq_node *node, const vq_graph *graph, float *state,
+                        const float *batch, int64_t step)
+{
+    const vq_ema_state parts = vq_ema_state_of(graph, node, state);
     return vq_ema_update(ctx, node->name, node->attrs, batch, &parts, step);
 }
 

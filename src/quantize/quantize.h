@@ -25,7 +25,8 @@ typedef enum vq_ema_start {
 typedef enum vq_codebook_init {
     VQ_CODEBOOK_UNIFORM, /* U(+-sqrt(3/D)) */
     VQ_CODEBOOK_NORMAL,  /* N(0,1) */
-    VQ_CODEBOOK_DATA     /* rows of the first batch, drawn by a counter-based generator */
+    VQ_CODEBOOK_DATA,    /* rows of the first batch, drawn by a counter-based generator */
+    VQ_CODEBOOK_KMEANS   /* uniform at first; whoever trains fits it to several batches */
 } vq_codebook_init;
 
 typedef struct vq_quantize_attrs {

@@ -48,6 +48,13 @@ VQ_MUST_USE vq_status vq_ema_update(vq_context *ctx, const char *name,
 /** Gives a codebook the averages that one drawn at the start has. */
 void vq_ema_start_averages(const vq_quantize_attrs *attrs, const vq_ema_state *state);
 
+/** Puts code k where `vector` is, as if it had been chosen by `count` vectors a step for long:
+ *  vector, count and sum together. `step` is that of the last update, 0 before the first. */
+void vq_ema_place(const vq_quantize_attrs *attrs, const vq_ema_state *state, size_t k,
+                  const float *vector, double count, int64_t step);
+/** Where the averages of a node lie in the numbers of its graph's state. */
+vq_ema_state vq_ema_state_of(const vq_graph *graph, const vq_node *node, float *state);
+
 extern const vq_impl vq_quantize_ema_portable_f32, vq_quantize_ema_portable_f64;
 extern const vq_impl vq_quantize_gradient_portable_f32, vq_quantize_gradient_portable_f64;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * train/state.c -- state.safetensors: everything that resuming needs, in one file.
  *
- * Arrays: "model.", "moment1.", "moment2.", "average." + the names of the parameters. Texts:
- * configurations, data, step, the caller's progress, and what the numbers depend on: backend,
- * its library and instruction sets, threads and the implementation chosen for each step of the
- * plan. */
+ * Arrays: "model.", "moment1.", "moment2.", "average." + the names of the parameters; "codes." and
+ * how the codes of each quantiser were used (codebooks_state.c). Texts: configurations, data, step,
+ * the caller's progress, and what the numbers depend on: backend, its library and instruction sets,
+ * threads and the implementation chosen for each step of the plan.
+ */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -105,6 +106,7 @@ vq_status vq_trainer_save(vq_trainer *t, const char *path, const char *progress)
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "moment1.", t->moments.first, &pack));
     VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "moment2.", t->moments.second, &pack));
     if (t->average) VQ_TRY_TO(vq_weights_pack(g, VQ_PARAM_TRAINED, "average.", t->average, &pack));
+    VQ_TRY_TO(vq_codebooks_pack(t, &pack));
     VQ_TRY_TO(pack_texts(t, progress, &pack));
     VQ_TRY_TO(vq_safetensors_save(t->ctx, path, &pack.archive));
 done:
@@ -215,8 +217,11 @@ static vq_status read_texts(vq_context *ctx, const char *path, const vq_archive 
 static vq_status check_tensors(vq_context *ctx, const char *path, const texts *said,
                                const vq_archive *archive)
 {
-    static const vq_weights_set sets[] = {
-        {"model.", true}, {"moment1.", false}, {"moment2.", false}, {"average.", false}};
+    static const vq_weights_set sets[] = {{.prefix = "model.", .with_state = true},
+                                          {.prefix = "moment1."},
+                                          {.prefix = "moment2."},
+                                          {.prefix = "codes.", .others = true},
+                                          {.prefix = "average."}};
     const size_t n_sets = sizeof sets / sizeof *sets - (said->train.average > 0.0 ? 0 : 1);
     vq_graph *graph = NULL;
     vq_status status = vq_model_build(ctx, &said->model, said->variance, &graph);
@@ -239,7 +244,7 @@ static vq_status read_numbers(vq_trainer *t, const char *path, const vq_archive 
         vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "moment2.", archive, t->moments.second));
     if (t->average)
         VQ_TRY(vq_weights_unpack(ctx, path, g, VQ_PARAM_TRAINED, "average.", archive, t->average));
-    return VQ_OK;
+    return vq_codebooks_unpack(t, path, archive);
 }
 
 /* The backend of the state where this build has it. */

@@ -55,8 +55,15 @@ static vq_status make_plan(vq_trainer *t)
         .desc = {.dtype = VQ_U8,
                  .shape = {.rank = 4,
                            .dim = {t->config.batch, t->inner[0], t->inner[1], t->model.channels}}}};
-    const vq_plan_config config = {
-        .backend = t->backend, .training = true, .feeds = &feed, .n_feeds = 1};
+    /* Vectors to quantise stay to the end of a step, for codes that are revived. */
+    vq_value latents[VQ_MAX_LEVELS];
+    for (int l = 0; l < t->codebooks.n_books; l++) latents[l] = t->codebooks.book[l].latent;
+    const vq_plan_config config = {.backend = t->backend,
+                                   .training = true,
+                                   .feeds = &feed,
+                                   .n_feeds = 1,
+                                   .wants = latents,
+                                   .n_wants = t->codebooks.n_books};
     VQ_TRY(vq_plan_create(t->ctx, t->graph, &config, &t->plan));
     vq_plan_bind(t->plan, t->moments.parameters, t->state);
     t->pixels = vq_plan_data(t->plan, feed.value, NULL);
@@ -73,8 +80,11 @@ static vq_status prepare(vq_trainer *t, const char *backend)
     VQ_TRY(vq_backend_find(ctx, backend, &t->backend));
     VQ_TRY(vq_model_build(ctx, &t->model, t->data.variance, &t->graph));
     VQ_TRY(allocate_numbers(t));
+    VQ_TRY(vq_codebooks_prepare(t));
     VQ_TRY(vq_strdup(ctx, "{}", &t->progress));
-    return make_plan(t);
+    VQ_TRY(make_plan(t));
+    vq_codebooks_begin(t);
+    return VQ_OK;
 }
 
 vq_status vq_trainer_prepare(vq_context *ctx, const vq_model_config *model,
@@ -133,6 +143,7 @@ void vq_trainer_destroy(vq_trainer *t)
     if (!t) return;
     vq_context *ctx = t->ctx;
     vq_plan_destroy(t->plan);
+    vq_codebooks_release(t);
     vq_graph_destroy(ctx, t->graph);
     vq_release(ctx, t->moments.parameters);
     vq_release(ctx, t->moments.first);
@@ -204,7 +215,7 @@ vq_status vq_trainer_blame(vq_trainer *t, double loss)
                    step, loss);
 }
 
-static void fill_pixels(vq_trainer *t, const uint8_t *pixels)
+void vq_trainer_fill(vq_trainer *t, const uint8_t *pixels)
 {
     const int64_t size[2] = {t->data.height, t->data.width};
     const size_t given = (size_t)(size[0] * size[1] * t->model.channels);
@@ -230,19 +241,15 @@ static double mean_term(const vq_trainer *t, const char *suffix)
 /* Perplexity and codes used in this batch by the finest level, from the counts in its sums. */
 static void measure_codes(const vq_trainer *t, vq_step_metrics *m)
 {
-    const float *sums = (const float *)vq_plan_reduction(t->plan, NULL) + t->graph->trained_count;
     const size_t k = (size_t)t->model.level[0].k;
+    const float *counts = vq_codebook_counts(t, 0);
     double total = 0.0, entropy = 0.0;
-    const float *counts = NULL;
-    for (int i = 0; i < t->graph->n_nodes; i++)
-        if (strcmp(t->graph->nodes[i].name, "quantizer.0") == 0)
-            counts = sums + t->graph->nodes[i].sums_at;
     m->codes_used = 0;
-    for (size_t j = 0; counts && j < k; j++) {
+    for (size_t j = 0; j < k; j++) {
         total += (double)counts[j];
         m->codes_used += counts[j] > 0.0f;
     }
-    for (size_t j = 0; counts && j < k; j++) {
+    for (size_t j = 0; j < k; j++) {
         const double share = (double)counts[j] / total;
         if (share > 0.0) entropy -= share * log(share);
     }
@@ -261,6 +268,8 @@ static void measure(const vq_trainer *t, double loss, double norm, vq_step_metri
                            .lr = vq_learning_rate(&t->config, t->step),
                            .gradient_norm = norm};
     m->nmse = m->mse / t->data.variance;
+    m->revived = t->codebooks.revived;
+    m->dead_codes = vq_codebooks_dead(t);
     measure_codes(t, m);
 }
 
@@ -277,8 +286,9 @@ static vq_status forward(vq_trainer *t)
 
 vq_status vq_trainer_begin(vq_trainer *t, const uint8_t *pixels)
 {
-    fill_pixels(t, pixels);
-    return t->step == 0 && !t->started ? vq_plan_start(t->plan, t->config.seed) : VQ_OK;
+    if (t->step == 0 && !t->started) VQ_TRY(vq_codebooks_start_alone(t, pixels));
+    vq_trainer_fill(t, pixels);
+    return VQ_OK;
 }
 
 vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics *metrics)
@@ -297,6 +307,7 @@ vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics 
     vq_optimizer_step(t->ctx, t->graph, &t->config, t->step, vq_clip_scale(&t->config, norm),
                       reduction, &t->moments);
     VQ_TRY(vq_plan_update(t->plan, t->state, t->step));
+    vq_codebooks_follow(t);
     if (t->average)
         vq_average_step(t->ctx, t->graph->trained_count, t->config.average, t->step,
                         t->moments.parameters, t->average);

@@ -4,6 +4,7 @@
 #define VQ_TRAIN_TRAINER_H
 
 #include "nn/plan.h"
+#include "train/codebooks.h"
 #include "train/optimizer.h"
 #include <vqvae/train.h>
 
@@ -20,9 +21,10 @@ struct vq_trainer {
     float *state;       /* EMA codebooks and their averages */
     double *partials;   /* for sums over all gradients */
     uint8_t *pixels;    /* of a batch, padded; in the plan */
-    int64_t inner[2];   /* padded height and width */
-    int64_t step;       /* steps done */
-    bool started;       /* codebooks hold numbers already: no start from the first batch */
+    vq_codebooks codebooks;
+    int64_t inner[2]; /* padded height and width */
+    int64_t step;     /* steps done */
+    bool started;     /* codebooks hold numbers already: no start from the first batch */
     vq_reduce_fn reduce;
     void *reduce_user;
     char *progress; /* the caller's JSON */
@@ -35,7 +37,9 @@ VQ_MUST_USE vq_status vq_trainer_prepare(vq_context *ctx, const vq_model_config 
                                          const vq_train_config *train, const vq_train_data *data,
                                          const char *backend, vq_trainer **out);
 
-/** Puts images into the plan; before the first step, lets codebooks start from them. */
+/** Puts images into the plan. */
+void vq_trainer_fill(vq_trainer *trainer, const uint8_t *pixels);
+/** The same; before the first step, lets codebooks start from them. */
 VQ_MUST_USE vq_status vq_trainer_begin(vq_trainer *trainer, const uint8_t *pixels);
 
 /** Names the first parameter whose gradient, or the first term, is not finite. */
