@@ -69,6 +69,33 @@ static void test_near_ties(void **state)
     for_each_table(near_ties_of);
 }
 
+/* Short codes first, whose bounds are narrow, then pairs of long ones that are one another's
+ * reverse. Vectors are the sum of a pair and so just as far from either: rounding to bf16 puts the
+ * wrong one first every other time. */
+static void lengths_of(const vq_kernels *t)
+{
+    enum { N = 96, DIM = 64, BRIEF = 800, PAIRS = 350, CODES = BRIEF + 2 * PAIRS };
+    vq_random random = test_stream(65);
+    if (!t->screening) return;
+    problem p = problem_create(&random, N, DIM, CODES, 0.0f);
+    for (size_t i = 0; i < BRIEF * DIM; i++) p.codes[i] *= 1e-3f;
+    for (size_t j = BRIEF; j < BRIEF + PAIRS; j++)
+        for (size_t d = 0; d < DIM; d++)
+            p.codes[(j + PAIRS) * DIM + d] = p.codes[j * DIM + DIM - 1 - d];
+    for (size_t i = 0; i < N; i++) {
+        const float *code = p.codes + random_between(&random, BRIEF, BRIEF + PAIRS - 1) * DIM;
+        for (size_t d = 0; d < DIM; d++) p.x[i * DIM + d] = code[d] + code[DIM - 1 - d];
+    }
+    check_same(t, &p, "lengths");
+    problem_destroy(&p);
+}
+
+static void test_lengths(void **state)
+{
+    (void)state;
+    for_each_table(lengths_of);
+}
+
 /* Nothing can be excluded, and the search goes on without screening; then a second codebook of
  * which only the first codes are equal, so that it comes back to it. */
 static void equal_codes_of(const vq_kernels *t)
@@ -140,7 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),      cmocka_unit_test(test_near_ties),
         cmocka_unit_test(test_equal_codes), cmocka_unit_test(test_scales),
-        cmocka_unit_test(test_not_numbers),
+        cmocka_unit_test(test_lengths),     cmocka_unit_test(test_not_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

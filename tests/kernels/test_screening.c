@@ -130,9 +130,7 @@ static float kind_number(vq_random *random, int kind, size_t at)
 static problem make_problem(vq_random *random, size_t n, size_t dim, size_t n_codes, int kind)
 {
     problem p = {n, dim, n_codes, guarded(random, n * dim), guarded(random, n_codes * dim)};
-    /* Products this short change scores by about their last bit. */
-    const float scale = kind == SHORT ? 0x1p-23f : 1.0f;
-    for (size_t i = 0; i < n * dim; i++) p.x[i] = scale * kind_number(random, kind, i);
+    for (size_t i = 0; i < n * dim; i++) p.x[i] = kind_number(random, kind, i);
     for (size_t i = 0; i < n_codes * dim; i++) p.codes[i] = kind_number(random, kind, i);
     if (kind == WILD) /* some codes and vectors are as they should be */
         for (size_t i = 0; i < n * dim / 2; i++) p.x[i] = vq_random_normal(random);
@@ -148,7 +146,8 @@ typedef struct screened {
     float *x, *pairs, *length, *gap, *low, *threshold, *mask;
 } screened;
 
-static screened screened_create(vq_random *random, const vq_code_index *index, const problem *p)
+static screened screened_create(vq_random *random, const vq_code_index *index, const problem *p,
+                                int kind)
 {
     const size_t lanes = index->kernels->search_lanes, dim = index->dim;
     const screened s = {
@@ -164,6 +163,8 @@ static screened screened_create(vq_random *random, const vq_code_index *index, c
     };
     const vq_panel panel = {p->x, dim, 1, lanes, dim, index->centre};
     index->kernels->pack(&panel, lanes, s.x);
+    /* Products with vectors this short change scores by about their last bit. */
+    for (size_t i = 0; i < dim * lanes && kind == SHORT; i++) s.x[i] *= 0x1p-23f;
     index->kernels->screening->pack(dim, lanes, s.x, (uint32_t *)s.pairs, s.length, s.gap);
     for (size_t i = 0; i < lanes; i++) s.threshold[i] = INFINITY;
     return s;
@@ -233,7 +234,7 @@ static size_t check_pass(vq_random *random, const vq_kernels *t, size_t dim, siz
     vq_context ctx = {.threads = 1, .kernels = t};
     problem p = make_problem(random, t->search_lanes, dim, n_codes, kind);
     built_index b = build_index(&ctx, &p, 1);
-    screened s = screened_create(random, &b.index, &p);
+    screened s = screened_create(random, &b.index, &p, kind);
     float *const written[] = {s.low, s.threshold, s.mask};
     const size_t groups = b.index.panels, sizes[] = {groups * s.lanes, s.lanes, groups};
     float *before[3];
