@@ -82,6 +82,10 @@ static vq_status read_names(vq_context *ctx, const char *path, const char *name,
     snprintf(beside, room, "%.*s%s", (int)folder, path, name);
     if (vq_path_look(beside) != VQ_PATH_FILE) goto done;
     VQ_TRY_TO(vq_file_read(ctx, beside, NAMES_BYTES_MAX - 1, &text));
+    if (text.size && memchr(text.data, '\0', text.size))
+        VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT,
+                          "%s holds a byte that is 0; names of classes are text, one a line",
+                          beside));
     char line[64];
     for (size_t at = 0; at < text.size;) {
         size_t length = 0;

@@ -679,6 +679,8 @@ def make_cifar():
     c.bad("empty", b"")
     c.bad("no-names", ten)
     c.bad("names-nine", ten + CUT + names[8:])
+    # Found by the fuzzer: a class whose name was empty.
+    c.bad("names-zero-byte", ten + CUT + b"\0" + names)
     c.bad("names-coarse-of-ten", ten + CUT + names + b"coarse")
     c.bad("short", ten[:-1] + CUT + names)
     c.bad("long", ten + b"x" + CUT + names)
