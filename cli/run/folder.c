@@ -127,9 +127,39 @@ static json_t *text_or_null(const char *word)
     return *word ? json_string(word) : json_null();
 }
 
+void run_source_describe(run_source *source)
+{
+    size_t used = 0;
+    source->data[0] = 0;
+    for (size_t i = 0; i < source->n_sources && used < sizeof source->data; i++)
+        used += (size_t)snprintf(source->data + used, sizeof source->data - used, "%s%s",
+                                 i ? ", " : "", source->sources[i]);
+}
+
+int run_source_open(program *p, const run_source *source, const vq_data_config *config,
+                    vq_dataset **out)
+{
+    const char *paths[RUN_SOURCES_MAX];
+    for (size_t i = 0; i < source->n_sources; i++) paths[i] = source->sources[i];
+    return lib(p, vq_dataset_open_all(p->ctx, paths, source->n_sources, config, out));
+}
+
+/* One source is a text, several are a list of texts. */
+static json_t *sources_json(const run_source *s)
+{
+    if (s->n_sources < 2) return text_or_null(s->data);
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->n_sources; i++)
+        if (json_array_append_new(list, json_string(s->sources[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static json_t *source_json(const run_source *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "data", text_or_null(s->data),
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "data", sources_json(s),
                      "valid", text_or_null(s->valid), "init", text_or_null(s->init), "backend",
                      s->backend, "precision", "f32", "threads", (json_int_t)s->threads, "images",
                      (json_int_t)s->images, "held_out", (json_int_t)s->held, "split", split_rule);
@@ -149,12 +179,31 @@ int run_config_write(program *p, const run_folder *folder, const settings *s,
     return code;
 }
 
-static int read_text(program *p, const json_t *run, const char *key, char *to, size_t size)
+static int take_text(program *p, const json_t *value, const char *key, char *to, size_t size)
 {
-    const char *word = json_string_value(json_object_get(run, key));
+    const char *word = json_string_value(value);
     const int n = snprintf(to, size, "%s", word ? word : "");
     if (n >= 0 && (size_t)n < size) return DONE;
     return fail(p, BAD_INPUT, "\"%s\" is longer than %zu bytes", key, size - 1);
+}
+
+static int read_text(program *p, const json_t *run, const char *key, char *to, size_t size)
+{
+    return take_text(p, json_object_get(run, key), key, to, size);
+}
+
+static int read_sources(program *p, const json_t *run, const char *path, run_source *s)
+{
+    const json_t *data = json_object_get(run, "data");
+    s->n_sources = json_is_array(data) ? json_array_size(data) : 1;
+    if (s->n_sources < 1 || s->n_sources > RUN_SOURCES_MAX)
+        return fail(p, BAD_INPUT, "%s: \"data\" names %zu sources; 1 to %d are allowed", path,
+                    s->n_sources, RUN_SOURCES_MAX);
+    for (size_t i = 0; i < s->n_sources; i++)
+        TRY(take_text(p, json_is_array(data) ? json_array_get(data, i) : data, "data",
+                      s->sources[i], sizeof s->sources[i]));
+    run_source_describe(s);
+    return DONE;
 }
 
 static int read_source(program *p, const json_t *run, const char *path, run_source *s)
@@ -162,7 +211,7 @@ static int read_source(program *p, const json_t *run, const char *path, run_sour
     *s = (run_source){0};
     if (!json_is_object(run))
         return fail(p, BAD_INPUT, "%s has no section \"run\": it is not of a run", path);
-    TRY(read_text(p, run, "data", s->data, sizeof s->data));
+    TRY(read_sources(p, run, path, s));
     TRY(read_text(p, run, "valid", s->valid, sizeof s->valid));
     TRY(read_text(p, run, "init", s->init, sizeof s->init));
     TRY(read_text(p, run, "backend", s->backend, sizeof s->backend));

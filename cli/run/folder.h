@@ -13,13 +13,24 @@ typedef struct run_folder {
         state[PATH_ROOM], report[PATH_ROOM], skipped[PATH_ROOM];
 } run_folder;
 
+enum { RUN_SOURCES_MAX = 8 }; /* of DATA; a list of images names as many as there are */
+
 /** Where the numbers of a run came from: the "run" section of config.json. */
 typedef struct run_source {
-    char data[PATH_ROOM], valid[PATH_ROOM]; /* seen from the root; valid "": held out of data */
-    char init[PATH_ROOM];                   /* model started from, or "" */
+    char sources[RUN_SOURCES_MAX][PATH_ROOM]; /* what DATA names, seen from the root */
+    size_t n_sources;
+    char data[PATH_ROOM];  /* all of them in words */
+    char valid[PATH_ROOM]; /* seen from the root; "": held out of data */
+    char init[PATH_ROOM];  /* model started from, or "" */
     char backend[32];
     int64_t threads, images, held;
 } run_source;
+
+/** Says in `data` what `sources` are. */
+void run_source_describe(run_source *source);
+/** Opens the sources of DATA as one dataset. */
+int run_source_open(program *p, const run_source *source, const vq_data_config *config,
+                    vq_dataset **out);
 
 int run_folder_name(program *p, const char *root, run_folder *out);
 /** Makes the folder and keeps other trainings out of it until the descriptor *lock is closed:

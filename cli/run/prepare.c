@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/prepare.c -- everything a training needs before its first step. */
 #include "interrupt.h"
+#include "run/copies.h"
 #include "run/training.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -61,14 +62,14 @@ static int open_data(program *p, training *t)
     vq_data_config config = data_config(&t->settings, true);
     int64_t size[3];
     TRY(check_sizes(p, &config));
-    TRY(lib(p, vq_dataset_open(p->ctx, t->source.data, &config, &t->data)));
+    TRY(run_source_open(p, &t->source, &config, &t->data));
     vq_dataset_size(t->data, size);
     config.height = size[0];
     config.width = size[1];
     config.channels = size[2];
     config.augment = false;
     if (config.cache_mb > PLAIN_CACHE_MB) config.cache_mb = PLAIN_CACHE_MB;
-    if (augments) TRY(lib(p, vq_dataset_open(p->ctx, t->source.data, &config, &t->plain)));
+    if (augments) TRY(run_source_open(p, &t->source, &config, &t->plain));
     else t->plain = t->data;
     if (t->source.valid[0])
         TRY(lib(p, vq_dataset_open(p->ctx, t->source.valid, &config, &t->other_valid)));
@@ -119,16 +120,20 @@ static bool leave_out(void *user, int64_t index, vq_status status, const char *s
     return r->code == DONE;
 }
 
-/* Reads the listed images and drops those from the list that cannot be read. */
+/* Reads the listed images and drops those from the list, and their hashes, that cannot be read. */
 static int read_images(program *p, training *t, const vq_dataset *data, const char *source,
-                       int64_t *list, int64_t *n, double *variance)
+                       int64_t *list, int64_t *n, uint64_t *hashes, double *variance)
 {
     double mean;
+    int64_t kept = 0;
     reading r = {.p = p, .t = t, .data = data, .source = source};
-    const vq_data_pass pass = {not_interrupted, leave_out, &r};
+    const vq_data_pass pass = {
+        .go_on = not_interrupted, .skip = leave_out, .user = &r, .hashes = hashes};
     const vq_status status =
         vq_dataset_moments(p->ctx, data, list, (size_t)*n, &pass, &mean, variance);
     const int code = r.code != DONE ? r.code : lib(p, status);
+    for (int64_t i = 0; i < *n; i++)
+        if (hashes[i]) hashes[kept++] = hashes[i];
     split_drop(list, n, &r.skipped);
     free(r.skipped.items);
     return code;
@@ -140,18 +145,25 @@ static int measure(program *p, training *t)
 {
     split *parts = &t->parts;
     const char *other = t->source.valid[0] ? t->source.valid : t->source.data;
+    void *memory = NULL;
     double unused;
+    int code;
+    TRY(allocate(p, (size_t)(parts->n_train + parts->n_held), sizeof(uint64_t), &memory));
+    uint64_t *hashes = memory;
     say(p, "reading %" PRId64 " images", parts->n_train);
-    TRY(read_images(p, t, t->data, t->source.data, parts->train, &parts->n_train,
-                    &t->about.variance));
+    TRY_TO(read_images(p, t, t->data, t->source.data, parts->train, &parts->n_train, hashes,
+                       &t->about.variance));
     t->about.images = parts->n_train;
     if (!(t->about.variance > 0))
-        return fail(p, BAD_INPUT, "all pixels of %s are alike; there is nothing to learn",
-                    t->source.data);
-    TRY(read_images(p, t, t->other_valid ? t->other_valid : t->plain, other, parts->held,
-                    &parts->n_held, &unused));
+        TRY_TO(fail(p, BAD_INPUT, "all pixels of %s are alike; there is nothing to learn",
+                    t->source.data));
+    TRY_TO(read_images(p, t, t->other_valid ? t->other_valid : t->plain, other, parts->held,
+                       &parts->n_held, hashes + parts->n_train, &unused));
     skips_tell(p, &t->skips, t->folder.skipped);
-    return DONE;
+    TRY_TO(copies_tell(p, t, hashes));
+done:
+    free(memory);
+    return code;
 }
 
 /* ceil(epochs * images / batch), refused where it overflows. */
@@ -255,7 +267,8 @@ int run_valid_open(program *p, const run_folder *folder, const run_source *sourc
     const char *path = source->valid[0] ? source->valid : source->data;
     int code;
     config.cache_mb = 0;
-    TRY(lib(p, vq_dataset_open(p->ctx, path, &config, data)));
+    if (source->valid[0]) TRY(lib(p, vq_dataset_open(p->ctx, path, &config, data)));
+    else TRY(run_source_open(p, source, &config, data));
     if (source->valid[0]) TRY_TO(split_hold_all(p, vq_dataset_count(*data), parts));
     else if (vq_dataset_count(*data) == source->images)
         TRY_TO(split_make(p, source->images, source->held, s->train.seed, parts));

@@ -84,7 +84,9 @@ static void lengths(const train_options *o, training *t)
 static int name_sources(program *p, const train_options *o, int n, char **operands, training *t)
 {
     run_source *s = &t->source;
-    if (n > 0) TRY(path_absolute(p, operands[0], s->data));
+    for (int i = 0; i < n; i++) TRY(path_absolute(p, operands[i], s->sources[i]));
+    if (n > 0) s->n_sources = (size_t)n;
+    run_source_describe(s);
     if (o->valid) TRY(path_absolute(p, o->valid, s->valid));
     if (o->init) TRY(path_absolute(p, o->init, s->init));
     if (o->backend) (void)snprintf(s->backend, sizeof s->backend, "%s", o->backend);
@@ -220,13 +222,14 @@ done:
 const verb verb_train = {
     .name = "train",
     .summary = "train a model on images",
-    .operands = "[DATA] -o RUN",
+    .operands = "[DATA...] -o RUN",
     .min_operands = 0,
-    .max_operands = 1,
+    .max_operands = RUN_SOURCES_MAX,
     .about =
         "Learns an encoder, a codebook and a decoder from the images of DATA and leaves them in\n"
         "the folder RUN: model.safetensors (last), best.safetensors (least error on held-out\n"
         "images), state.safetensors (what --resume needs), metrics.jsonl and config.json.\n"
+        "Several DATA become one dataset, their classes merged by name.\n"
         "Images that cannot be read are left out with a warning; skipped.jsonl lists them.\n"
         "Ctrl-C saves and stops. --dry-run takes its time from what the machine can do at best, "
         "of\n"

@@ -140,6 +140,9 @@ typedef struct vq_data_pass {
      *  this failure. VQ_E_SHAPE: it has another size than is taken. */
     bool (*skip)(void *user, int64_t index, vq_status status, const char *sentence);
     void *user;
+    /** Unless NULL, takes a hash of the pixels of each listed image as it is delivered: its XXH3 of
+     *  64 bits, 0 where it was left out. Equal images have equal hashes. */
+    uint64_t *hashes;
 } vq_data_pass;
 
 /** Mean and variance of all pixels of the listed images over all channels about one mean, on
@@ -151,6 +154,14 @@ VQ_API VQ_MUST_USE vq_status vq_dataset_moments(vq_context *ctx, const vq_datase
                                                 const int64_t *indices, size_t n_indices,
                                                 const vq_data_pass *pass, double *mean,
                                                 double *variance);
+
+/** Finds images that are the same as one before them, by hashes that vq_dataset_moments() took.
+ *  @param n_copies  how many they are
+ *  @param first     places of the first of them and of what it is a copy of; as it was where there
+ *                   are none
+ *  @return VQ_OK; VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_data_copies(vq_context *ctx, const uint64_t *hashes, size_t n,
+                                            size_t *n_copies, size_t first[2]);
 
 /* ---- batches made beside the training -------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * data/moments.c -- mean and variance of all pixels. Sums of bytes and of their squares are
  * whole numbers, so they are exact and no order of adding matters. */
+#include <xxhash.h>
 
 #include "base/parallel.h"
 #include "data/dataset.h"
@@ -28,20 +29,23 @@ typedef struct summer {
 typedef struct moments_job {
     const vq_dataset *dataset;
     const int64_t *indices;
-    summer *summers; /* one a thread */
+    uint64_t *hashes; /* NULL: not wanted */
+    summer *summers;  /* one a thread */
     uint64_t images;
 } moments_job;
 
-static void add_image(const uint8_t *pixels, size_t n, summer *s)
+static void add_image(const moments_job *job, size_t i, const uint8_t *pixels, summer *s)
 {
+    const size_t n = job->dataset->image_bytes;
     uint64_t sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t value = pixels[i];
+    for (size_t at = 0; at < n; at++) {
+        const uint32_t value = pixels[at];
         sum += value;
         squares += value * value;
     }
     s->sum += sum;
     s->squares += squares;
+    if (job->hashes) job->hashes[i] = XXH3_64bits(pixels, n);
 }
 
 static vq_status note_failure(summer *s, int64_t index, vq_status status)
@@ -62,8 +66,12 @@ static void sum_range(void *arg, size_t begin, size_t end, int thread)
         const int64_t index = job->indices[i];
         int64_t stored[2];
         s->status = vq_dataset_pixels(s->ctx, job->dataset, index, s->scratch, &at, stored);
-        if (s->status == VQ_OK) add_image(at, job->dataset->image_bytes, s);
-        else if (vq_data_image_failed(s->status)) s->status = note_failure(s, index, s->status);
+        if (s->status == VQ_OK) {
+            add_image(job, i, at, s);
+            continue;
+        }
+        if (job->hashes) job->hashes[i] = 0;
+        if (vq_data_image_failed(s->status)) s->status = note_failure(s, index, s->status);
     }
 }
 
@@ -122,7 +130,9 @@ vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset, const i
 {
     vq_status status = VQ_OK;
     const size_t n = (size_t)vq_context_threads(ctx);
-    moments_job job = {.dataset = dataset, .indices = indices};
+    moments_job job = {.dataset = dataset,
+                       .indices = indices,
+                       .hashes = pass ? pass->hashes : NULL};
     uint64_t sum = 0, squares = 0;
     VQ_CHECK(ctx, n_indices > 0, VQ_E_ARG, "%s: no image to take mean and variance of",
              vq_dataset_path(dataset));
@@ -131,6 +141,7 @@ vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset, const i
     for (size_t at = 0; at < n_indices; at += SLICE, job.indices += SLICE) {
         const size_t left = n_indices - at;
         VQ_TRY_TO(sum_slice(ctx, &job, n, left < SLICE ? left : SLICE, pass));
+        if (job.hashes) job.hashes += SLICE;
     }
     for (size_t i = 0; i < n; i++) {
         sum += job.summers[i].sum;

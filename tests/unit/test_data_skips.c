@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include <cmocka.h>
 
 #include "support/data_files.h"
@@ -98,6 +100,7 @@ static void test_loader_skips(void **state)
 typedef struct follower {
     int64_t n_skipped, last, stop_at; /* stop_at: the image that is not to be skipped */
     uint64_t most;                    /* images after which to stop */
+    uint64_t *hashes;
     int64_t n_asked;
 } follower;
 
@@ -123,10 +126,27 @@ static bool leave_out(void *user, int64_t index, vq_status status, const char *s
 static vq_status follow(vq_context *ctx, const vq_dataset *dataset, const int64_t *list, size_t n,
                         follower *f, double *mean)
 {
-    const vq_data_pass pass = {go_on, leave_out, f};
+    const vq_data_pass pass = {.go_on = go_on, .skip = leave_out, .user = f, .hashes = f->hashes};
     double variance;
     f->last = -1;
     return vq_dataset_moments(ctx, dataset, list, n, &pass, mean, &variance);
+}
+
+/* Each image's own hash where it can be read, 0 elsewhere. */
+static void check_hashes(data_place *place, const vq_dataset *dataset, const uint64_t *hashes)
+{
+    uint8_t pixels[SIDE * SIDE * 3];
+    int64_t size[3];
+    vq_dataset_size(dataset, size);
+    for (int64_t i = 0; i < N_IMAGES; i++) {
+        uint64_t due = 0;
+        if (!is_broken(i)) {
+            assert_int_equal(vq_dataset_get(place->ctx, dataset, i, (vq_data_key){0}, pixels),
+                             VQ_OK);
+            due = XXH3_64bits(pixels, (size_t)(SIDE * SIDE * size[2]));
+        }
+        assert_int_equal(hashes[i], due);
+    }
 }
 
 static void test_moments_skip(void **state)
@@ -142,8 +162,10 @@ static void test_moments_skip(void **state)
         all[i] = i;
         if (!is_broken(i)) good[n_good++] = i;
     }
-    follower f = {.stop_at = -1, .most = UINT64_MAX};
+    static uint64_t hashes[N_IMAGES];
+    follower f = {.stop_at = -1, .most = UINT64_MAX, .hashes = hashes};
     assert_int_equal(follow(place->ctx, dataset, all, N_IMAGES, &f, &mean), VQ_OK);
+    check_hashes(place, dataset, hashes);
     assert_int_equal(f.n_skipped, N_IMAGES - n_good);
     assert_true(f.n_asked >= 3);
     assert_int_equal(vq_dataset_moments(place->ctx, dataset, good, (size_t)n_good, NULL, &expected,
@@ -167,11 +189,27 @@ static void test_moments_skip(void **state)
     vq_dataset_close(place->ctx, dataset);
 }
 
+static void test_copies(void **state)
+{
+    data_place *place = *state;
+    const uint64_t none[] = {5, 0, 7, 0, 9}, some[] = {8, 3, 0, 9, 8, 0, 3, 8};
+    size_t n = 99, first[2] = {77, 77};
+    assert_int_equal(vq_data_copies(place->ctx, none, 5, &n, first), VQ_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(first[0], 77);
+    assert_int_equal(vq_data_copies(place->ctx, none, 0, &n, first), VQ_OK);
+    assert_int_equal(vq_data_copies(place->ctx, some, 8, &n, first), VQ_OK);
+    assert_int_equal(n, 3); /* 4, 6 and 7 */
+    assert_int_equal(first[0], 4);
+    assert_int_equal(first[1], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loader_skips),
         cmocka_unit_test(test_moments_skip),
+        cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, data_place_setup, data_place_teardown);
 }
