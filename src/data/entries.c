@@ -74,12 +74,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-vq_status vq_entries_sort(vq_context *ctx, vq_entries *list)
+vq_status vq_entries_sort(vq_context *ctx, const char *path, vq_entries *list)
 {
     if (list->count) qsort(list->items, list->count, sizeof *list->items, by_name);
     for (size_t i = 1; i < list->count; i++)
         VQ_CHECK(ctx, strcmp(list->items[i - 1].name, list->items[i].name) != 0, VQ_E_FORMAT,
-                 "two images are called %s; names must differ", list->items[i].name);
+                 "%s holds two images called %s; names must differ", path, list->items[i].name);
     return VQ_OK;
 }
 

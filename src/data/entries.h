@@ -34,7 +34,7 @@ VQ_MUST_USE vq_status vq_entries_keep(vq_context *ctx, vq_entries *list, const c
 /** Appends entries called "0", "1", ... */
 VQ_MUST_USE vq_status vq_entries_number(vq_context *ctx, vq_entries *list, size_t count);
 /** Orders by name, byte by byte; two entries of one name are VQ_E_FORMAT. */
-VQ_MUST_USE vq_status vq_entries_sort(vq_context *ctx, vq_entries *list);
+VQ_MUST_USE vq_status vq_entries_sort(vq_context *ctx, const char *path, vq_entries *list);
 /**
  * Keeps the entries of one part and labels them by the folder below it. Folders that all
  * entries share are passed over first.

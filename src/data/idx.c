@@ -83,8 +83,9 @@ static vq_status load(vq_context *ctx, const char *path, idx_array *out)
     }
     out->memory = file.data;
     VQ_TRY(parse_header(ctx, path, file.data, file.size, out, &size));
-    VQ_CHECK(ctx, file.size == size, VQ_E_FORMAT, "%s has %zu bytes; its IDX header promises %zu",
-             path, file.size, size);
+    VQ_CHECK(ctx, file.size == size, VQ_E_FORMAT,
+             "%s has %zu bytes; its IDX header promises %zu, so the file is %s", path, file.size,
+             size, file.size < size ? "cut short" : "too long");
     out->values = file.data + (size - out->n_values);
     return VQ_OK;
 }
@@ -144,8 +145,10 @@ static vq_status take_images(vq_context *ctx, const char *path, vq_source *sourc
              images.rank);
     const int64_t channels = images.rank == 4 ? images.dim[3] : 1;
     VQ_CHECK(ctx, images.dim[1] > 0 && images.dim[2] > 0 && (channels == 1 || channels == 3),
-             VQ_E_FORMAT, "%s: images %lld high, %lld wide and of %lld channels", path,
-             (long long)images.dim[1], (long long)images.dim[2], (long long)channels);
+             VQ_E_FORMAT,
+             "%s: images %lld high, %lld wide and of %lld channels; at least one pixel, and 1 or 3 "
+             "channels are allowed",
+             path, (long long)images.dim[1], (long long)images.dim[2], (long long)channels);
     source->pixels = images.values;
     source->size[0] = images.dim[1];
     source->size[1] = images.dim[2];

@@ -172,6 +172,6 @@ vq_status vq_tar_open(vq_context *ctx, vq_source *source)
     const vq_status status = index_map(ctx, &map, source);
     munmap(map.bytes, map.size);
     VQ_TRY(status);
-    VQ_TRY(vq_entries_sort(ctx, &source->entries));
+    VQ_TRY(vq_entries_sort(ctx, source->path, &source->entries));
     return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }

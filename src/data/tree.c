@@ -62,7 +62,7 @@ vq_status vq_tree_open(vq_context *ctx, vq_source *source)
     if (root.others)
         vq_log(ctx, VQ_LOG_INFO, "%s: left out %zu files that are no PNG, JPEG or WebP by name",
                source->path, root.others);
-    VQ_TRY(vq_entries_sort(ctx, &source->entries));
+    VQ_TRY(vq_entries_sort(ctx, source->path, &source->entries));
     return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }
 
