@@ -53,7 +53,7 @@ train x --stpes 3 -o r|there is no option --stpes; did you mean --steps?
 train x -o r --qqqqqqqqqqqqq|`vqvae train --help` lists them
 train x -o r -Z|there is no option -Z
 train x|--out RUN is missing
-train x y -o r|"y" is one argument too many
+eval x y z|"z" is one argument too many
 train -o r|DATA is missing
 train x -o|-o needs a value
 train x -o r --steps|--steps needs a value
