@@ -45,7 +45,8 @@ plain() {
         plain < text | grep -q '^NAME'
     done
     # What roff would take for a command of its own is there as it was written.
-    groff -man -Tascii -P-c "$pages/man1/vqvae-encode.1" | plain | grep -qF '.npy of shape'
+    groff -man -Tascii -P-c "$pages/man1/vqvae-encode.1" | plain |
+        tr -s ' ' | grep -qF '.npy of shape'
 }
 
 # What bash offers for the words of a command line, the last of which is being typed.

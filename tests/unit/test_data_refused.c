@@ -86,94 +86,93 @@ static void with_folder(const data_place *place, const char *sentence, char *to,
     to[used] = '\0';
 }
 
+static const struct {
+    const char *name;
+    vq_status status;
+    const char *sentence;
+} rows[] = {
+    {"nowhere", VQ_E_IO, "#/nowhere: no such file or folder"},
+    {"nowhere:train", VQ_E_IO, "#/nowhere: no such file or folder"},
+    {"empty", VQ_E_FORMAT,
+     "#/empty holds no images: no file in it ends in .png, .jpg, .jpeg or .webp"},
+    {"others", VQ_E_FORMAT,
+     "#/others holds no images: no file in it ends in .png, .jpg, .jpeg or .webp"},
+    {"halves", VQ_E_ARG,
+     "#/halves has the parts train and test: say which is meant, #/halves:train or "
+     "#/halves:test"},
+    {"halves:valid", VQ_E_ARG,
+     "#/halves has no part called valid; its top folders are: test, train"},
+    {"halves:", VQ_E_ARG, "#/halves has no part called ; its top folders are: test, train"},
+    {"valid", VQ_E_ARG,
+     "#/valid has the parts train and val: say which is meant, #/valid:train or "
+     "#/valid:val"},
+    {"broken", VQ_E_FORMAT,
+     "#/broken: image 0.png: neither PNG, JPEG nor WebP, whatever its name: it "
+     "begins with the byte 0x6e"},
+    {"single.png", VQ_E_FORMAT, "#/single.png: PNG: the data end before the image"},
+    {"single.png:train", VQ_E_ARG,
+     "#/single.png has no parts, so :train cannot be chosen; leave it out"},
+    {"gif", VQ_E_UNSUPPORTED,
+     "#/gif: image 0.png: this is a GIF image; PNG, JPEG and WebP are read, so "
+     "convert it"},
+    {"text", VQ_E_FORMAT,
+     "#/text is neither a .tar of images, an IDX file, an .npy or .npz, a CIFAR "
+     ".bin, a list of images in a .txt nor a PNG, JPEG or WebP image"},
+    {"nothing", VQ_E_FORMAT,
+     "#/nothing is empty; it may be a file that was not written to its end"},
+    {"twice.tar", VQ_E_FORMAT, "#/twice.tar holds two images called a/0.png; names must differ"},
+    {"texts.tar", VQ_E_FORMAT,
+     "#/texts.tar holds no images: no file in it ends in .png, .jpg, .jpeg or .webp"},
+    {"halves.tar", VQ_E_ARG,
+     "#/halves.tar has the parts train and test: say which is meant, "
+     "#/halves.tar:train or #/halves.tar:test"},
+    {"halves.tar:valid", VQ_E_ARG,
+     "#/halves.tar has no part called valid; its top folders are: test, train"},
+    {"short.idx", VQ_E_FORMAT,
+     "#/short.idx has 375 bytes; its IDX header promises 376, so the file is cut "
+     "short"},
+    {"long.idx", VQ_E_FORMAT,
+     "#/long.idx has 377 bytes; its IDX header promises 376, so the file is too long"},
+    {"short.idx.gz", VQ_E_FORMAT,
+     "#/short.idx.gz: unpacked, it is shorter than the 376 bytes its IDX header "
+     "promises"},
+    {"long.idx.gz", VQ_E_FORMAT,
+     "#/long.idx.gz: unpacked, it is longer than the 376 bytes its IDX header "
+     "promises"},
+    {"huge.idx", VQ_E_FORMAT, "#/huge.idx: the extents in the IDX header are too large"},
+    {"flat.idx", VQ_E_FORMAT,
+     "#/flat.idx: images 0 high, 4 wide and of 1 channels; at least one pixel, and 1 "
+     "or 3 channels are allowed"},
+    {"two.idx", VQ_E_FORMAT,
+     "#/two.idx: images 2 high, 3 wide and of 2 channels; at least one pixel, and 1 "
+     "or 3 channels are allowed"},
+    {"rank.idx", VQ_E_FORMAT,
+     "#/rank.idx is an IDX file of rank 1, perhaps of labels; images have rank 3 or "
+     "4"},
+    {"few-images-idx3-ubyte", VQ_E_FORMAT,
+     "#/few-labels-idx1-ubyte holds 29 labels but #/few-images-idx3-ubyte holds 30 "
+     "images; there must be one for each, or none at all"},
+    {"wide-images-idx3-ubyte", VQ_E_FORMAT,
+     "#/wide-labels-idx1-ubyte is an IDX file of rank 2; labels have rank 1"},
+    {"idx", VQ_E_ARG,
+     "#/idx has the parts t10k, train: say which is meant, for instance #/idx:train"},
+    {"idx:valid", VQ_E_ARG, "#/idx has no part called valid; it has t10k, train"},
+    {"shorts.idx", VQ_E_UNSUPPORTED, "#/shorts.idx: IDX type 0x0b is not read; 0x08, bytes, is"},
+    {"head.idx", VQ_E_FORMAT, "#/head.idx ends within its IDX header"},
+    {"short.idx:train", VQ_E_ARG,
+     "#/short.idx has no parts, so :train cannot be chosen; leave it out"},
+    {"float.npy", VQ_E_UNSUPPORTED,
+     "#/float.npy holds f32 numbers; images are u8 of shape (N,H,W,C) or (N,H,W)"},
+    {"vectors.npy", VQ_E_UNSUPPORTED,
+     "#/vectors.npy is an array of rank 2; images are (N,H,W,C) or (N,H,W)"},
+    {"planes.npy", VQ_E_UNSUPPORTED,
+     "#/planes.npy has 5 channels as its last extent; images have 1 or 3"},
+    {"none.npy", VQ_E_FORMAT, "#/none.npy holds no images"},
+    {"flat.npy", VQ_E_FORMAT, "#/flat.npy holds images 6 high and 0 wide"},
+};
+
 static void test_sentences(void **state)
 {
-    static const struct {
-        const char *name;
-        vq_status status;
-        const char *sentence;
-    } rows[] = {
-        {"nowhere", VQ_E_IO, "#/nowhere: no such file or folder"},
-        {"nowhere:train", VQ_E_IO, "#/nowhere: no such file or folder"},
-        {"empty", VQ_E_FORMAT,
-         "#/empty holds no images: no file in it ends in .png, .jpg, .jpeg or .webp"},
-        {"others", VQ_E_FORMAT,
-         "#/others holds no images: no file in it ends in .png, .jpg, .jpeg or .webp"},
-        {"halves", VQ_E_ARG,
-         "#/halves has the parts train and test: say which is meant, #/halves:train or "
-         "#/halves:test"},
-        {"halves:valid", VQ_E_ARG,
-         "#/halves has no part called valid; its top folders are: test, train"},
-        {"halves:", VQ_E_ARG, "#/halves has no part called ; its top folders are: test, train"},
-        {"valid", VQ_E_ARG,
-         "#/valid has the parts train and val: say which is meant, #/valid:train or "
-         "#/valid:val"},
-        {"broken", VQ_E_FORMAT,
-         "#/broken: image 0.png: neither PNG, JPEG nor WebP, whatever its name: it "
-         "begins with the byte 0x6e"},
-        {"single.png", VQ_E_FORMAT, "#/single.png: PNG: the data end before the image"},
-        {"single.png:train", VQ_E_ARG,
-         "#/single.png has no parts, so :train cannot be chosen; leave it out"},
-        {"gif", VQ_E_UNSUPPORTED,
-         "#/gif: image 0.png: this is a GIF image; PNG, JPEG and WebP are read, so "
-         "convert it"},
-        {"text", VQ_E_FORMAT,
-         "#/text is neither a .tar of images, an IDX file, an .npy or .npz, a CIFAR "
-         ".bin, a list of images in a .txt nor a PNG, JPEG or WebP image"},
-        {"nothing", VQ_E_FORMAT,
-         "#/nothing is empty; it may be a file that was not written to its end"},
-        {"twice.tar", VQ_E_FORMAT,
-         "#/twice.tar holds two images called a/0.png; names must differ"},
-        {"texts.tar", VQ_E_FORMAT,
-         "#/texts.tar holds no images: no file in it ends in .png, .jpg, .jpeg or .webp"},
-        {"halves.tar", VQ_E_ARG,
-         "#/halves.tar has the parts train and test: say which is meant, "
-         "#/halves.tar:train or #/halves.tar:test"},
-        {"halves.tar:valid", VQ_E_ARG,
-         "#/halves.tar has no part called valid; its top folders are: test, train"},
-        {"short.idx", VQ_E_FORMAT,
-         "#/short.idx has 375 bytes; its IDX header promises 376, so the file is cut "
-         "short"},
-        {"long.idx", VQ_E_FORMAT,
-         "#/long.idx has 377 bytes; its IDX header promises 376, so the file is too long"},
-        {"short.idx.gz", VQ_E_FORMAT,
-         "#/short.idx.gz: unpacked, it is shorter than the 376 bytes its IDX header "
-         "promises"},
-        {"long.idx.gz", VQ_E_FORMAT,
-         "#/long.idx.gz: unpacked, it is longer than the 376 bytes its IDX header "
-         "promises"},
-        {"huge.idx", VQ_E_FORMAT, "#/huge.idx: the extents in the IDX header are too large"},
-        {"flat.idx", VQ_E_FORMAT,
-         "#/flat.idx: images 0 high, 4 wide and of 1 channels; at least one pixel, and 1 "
-         "or 3 channels are allowed"},
-        {"two.idx", VQ_E_FORMAT,
-         "#/two.idx: images 2 high, 3 wide and of 2 channels; at least one pixel, and 1 "
-         "or 3 channels are allowed"},
-        {"rank.idx", VQ_E_FORMAT,
-         "#/rank.idx is an IDX file of rank 1, perhaps of labels; images have rank 3 or "
-         "4"},
-        {"few-images-idx3-ubyte", VQ_E_FORMAT,
-         "#/few-labels-idx1-ubyte holds 29 labels but #/few-images-idx3-ubyte holds 30 "
-         "images; there must be one for each, or none at all"},
-        {"wide-images-idx3-ubyte", VQ_E_FORMAT,
-         "#/wide-labels-idx1-ubyte is an IDX file of rank 2; labels have rank 1"},
-        {"idx", VQ_E_ARG,
-         "#/idx has the parts t10k, train: say which is meant, for instance #/idx:train"},
-        {"idx:valid", VQ_E_ARG, "#/idx has no part called valid; it has t10k, train"},
-        {"shorts.idx", VQ_E_UNSUPPORTED,
-         "#/shorts.idx: IDX type 0x0b is not read; 0x08, bytes, is"},
-        {"head.idx", VQ_E_FORMAT, "#/head.idx ends within its IDX header"},
-        {"short.idx:train", VQ_E_ARG,
-         "#/short.idx has no parts, so :train cannot be chosen; leave it out"},
-        {"float.npy", VQ_E_UNSUPPORTED,
-         "#/float.npy holds f32 numbers; images are u8 of shape (N,H,W,C) or (N,H,W)"},
-        {"vectors.npy", VQ_E_UNSUPPORTED,
-         "#/vectors.npy is an array of rank 2; images are (N,H,W,C) or (N,H,W)"},
-        {"planes.npy", VQ_E_UNSUPPORTED,
-         "#/planes.npy has 5 channels as its last extent; images have 1 or 3"},
-        {"none.npy", VQ_E_FORMAT, "#/none.npy holds no images"},
-        {"flat.npy", VQ_E_FORMAT, "#/flat.npy holds images 6 high and 0 wide"},
-    };
     data_place *place = *state;
     vq_data_config config;
     vq_data_config_default(&config);
