@@ -182,6 +182,18 @@ uint64_t vq_model_hash(const vq_model *model)
     return model->hash;
 }
 
+const float *vq_model_numbers(const vq_model *model, size_t level, const char *suffix)
+{
+    char name[VQ_NAME_SIZE];
+    (void)snprintf(name, sizeof name, "quantizer.%zu.%s", level, suffix);
+    for (int p = 0; p < model->graph->n_params; p++) {
+        const vq_param *param = &model->graph->params[p];
+        if (strcmp(param->name, name) == 0)
+            return (param->kind == VQ_PARAM_TRAINED ? model->trained : model->state) + param->at;
+    }
+    return NULL;
+}
+
 static int64_t round_up(int64_t value, int64_t multiple)
 {
     return (value + multiple - 1) / multiple * multiple;

@@ -76,19 +76,6 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
     return VQ_OK;
 }
 
-/* Where the codebook of a level lies among the model's numbers. */
-static const float *find_codebook(const vq_model *model, size_t l)
-{
-    char name[VQ_NAME_SIZE];
-    (void)snprintf(name, sizeof name, "quantizer.%zu.codebook", l);
-    for (int p = 0; p < model->graph->n_params; p++) {
-        const vq_param *param = &model->graph->params[p];
-        if (strcmp(param->name, name) == 0)
-            return (param->kind == VQ_PARAM_TRAINED ? model->trained : model->state) + param->at;
-    }
-    return NULL;
-}
-
 static vq_status build(vq_session *s, const vq_session_config *config)
 {
     vq_context *ctx = s->ctx;
@@ -108,7 +95,7 @@ static vq_status build(vq_session *s, const vq_session_config *config)
         s->level[l].grid = grids[l];
         s->level[l].dim = (size_t)c->level[l].d;
         s->level[l].positions = (size_t)(grids[l].height * grids[l].width);
-        s->level[l].codebook = find_codebook(s->model, l);
+        s->level[l].codebook = vq_model_numbers(s->model, l, "codebook");
         s->n_codes += s->level[l].positions;
     }
     backend->arithmetic(ctx, s->arithmetic, sizeof s->arithmetic);
@@ -165,8 +152,7 @@ void vq_pad_image(const uint8_t *from, const int64_t size[2], int64_t channels, 
     }
 }
 
-/* Runs the encoder; codes and latents then lie in the plan's memory. */
-static vq_status encode(vq_session *s, int64_t n, const uint8_t *pixels)
+vq_status vq_session_run_encoder(vq_session *s, int64_t n, const uint8_t *pixels)
 {
     const size_t given = (size_t)(s->size[0] * s->size[1] * s->channels);
     const size_t padded = (size_t)(s->inner[0] * s->inner[1] * s->channels);
@@ -179,7 +165,7 @@ static vq_status encode(vq_session *s, int64_t n, const uint8_t *pixels)
 
 vq_status vq_session_encode(vq_session *s, int64_t n, const uint8_t *pixels, uint32_t *codes)
 {
-    VQ_TRY(encode(s, n, pixels));
+    VQ_TRY(vq_session_run_encoder(s, n, pixels));
     for (int64_t i = 0; i < n; i++)
         for (size_t l = 0; l < s->n_levels; l++) {
             const vq_level *level = &s->level[l];
@@ -301,7 +287,7 @@ vq_status vq_session_evaluate(vq_session *s, int64_t n, const uint8_t *pixels,
                               vq_evaluation *evaluation, uint8_t *reconstructions, uint32_t *codes)
 {
     if (codes) VQ_TRY(vq_session_encode(s, n, pixels, codes));
-    else VQ_TRY(encode(s, n, pixels));
+    else VQ_TRY(vq_session_run_encoder(s, n, pixels));
     gather(s, n, evaluation->usage);
     VQ_TRY(vq_plan_forward(s->decoder));
     error_job job = {.session = s, .pixels = pixels};

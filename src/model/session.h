@@ -33,6 +33,9 @@ struct vq_session {
     char arithmetic[VQ_ARITHMETIC_SIZE];
 };
 
+/** Runs the encoder on n images; codes and latents of every level then lie in its plan. */
+vq_status vq_session_run_encoder(vq_session *session, int64_t n, const uint8_t *pixels);
+
 /** Copies an image of `size` to one of `inner` rows and columns, repeating the last of each. */
 void vq_pad_image(const uint8_t *from, const int64_t size[2], int64_t channels, uint8_t *to,
                   const int64_t inner[2]);

@@ -20,6 +20,10 @@ VQ_MUST_USE vq_status vq_model_create(vq_context *ctx, const vq_model_config *co
                                       double variance, const float *trained, const float *state,
                                       vq_model **out);
 
+/** The numbers of a quantiser's parameter, such as "codebook" (K x D) or "counts" (K); NULL where
+ *  it has none of that name. */
+const float *vq_model_numbers(const vq_model *model, size_t level, const char *suffix);
+
 /** Adds the parameters of one kind to a pack, each named PREFIX + its name. */
 VQ_MUST_USE vq_status vq_weights_pack(const vq_graph *graph, vq_param_kind kind, const char *prefix,
                                       const float *numbers, vq_pack *pack);
