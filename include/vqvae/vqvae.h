@@ -6,6 +6,7 @@
 #include <vqvae/codebook.h>
 #include <vqvae/context.h>
 #include <vqvae/data.h>
+#include <vqvae/diagnose.h>
 #include <vqvae/measure.h>
 #include <vqvae/model.h>
 #include <vqvae/operation.h>

@@ -20,7 +20,8 @@ typedef enum vq_purpose {
     VQ_RANDOM_CODEBOOK = 5, /* rows that start a codebook; item = quantiser */
     VQ_RANDOM_TEST = 6,     /* tests and benchmarks */
     VQ_RANDOM_KMEANS = 7,   /* starts of k-means; item = the caller's */
-    VQ_RANDOM_REVIVAL = 8   /* vectors for dead codes; item = quantiser */
+    VQ_RANDOM_REVIVAL = 8,  /* vectors for dead codes; item = quantiser */
+    VQ_RANDOM_SAMPLE = 9    /* vectors that stand for all in a diagnosis */
 } vq_purpose;
 
 typedef struct vq_random {

@@ -8,7 +8,7 @@
     ln -s "$VQVAE" bin/vqvae
     export PATH="$PWD/bin:$PATH"
     # In an order that makes what others use: presets and training first.
-    for verb in presets train codebook eval encode inspect decode reconstruct report bench; do
+    for verb in presets train codebook eval encode inspect decode reconstruct report doctor bench; do
         vqvae help $verb | sed '1,/^Examples:/d; s/^  //' > examples
         [ -s examples ]
         echo "$verb"

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/verbs/doctor.c -- vqvae doctor: how a model uses its codebooks, and what to change. */
+#include "facts.h"
+#include "run/folder.h"
+#include "verbs.h"
+#include "walk.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <vqvae/diagnose.h>
+
+typedef struct doctor_options {
+    common_options common;
+    int64_t batch;
+    const char *backend;
+} doctor_options;
+
+#define DOCTOR(...) OPTION(doctor_options, __VA_ARGS__)
+static const option options[] = {
+    DOCTOR(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
+    DOCTOR(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+};
+
+/* ---- figures ------------------------------------------------------------- */
+
+/* For programs an object, for people a line. */
+static json_t *spread(const program *p, const vq_spread *s)
+{
+    char line[128];
+    if (p->json)
+        return json_pack("{s:o, s:o, s:o}", "least", fact_number(s->least), "median",
+                         fact_number(s->median), "greatest", fact_number(s->greatest));
+    if (isnan(s->median)) return json_null();
+    (void)snprintf(line, sizeof line, "%.4g to %.4g, median %.4g", s->least, s->greatest,
+                   s->median);
+    return json_string(line);
+}
+
+static json_t *use_json(const vq_codebook_figures *f)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "codes",
+                     (json_int_t)f->codes, "dim", (json_int_t)f->dim, "vectors",
+                     (json_int_t)f->vectors, "codes_used", (json_int_t)f->used, "perplexity",
+                     fact_number(f->perplexity), "top_share", fact_number(f->top_share),
+                     "at_origin", (json_int_t)f->at_origin, "out_of_reach",
+                     (json_int_t)f->out_of_reach, "duplicates", (json_int_t)f->duplicates,
+                     "crowded_out", (json_int_t)f->crowded_out, "forgotten",
+                     (json_int_t)f->forgotten);
+}
+
+static json_t *place_json(const program *p, const vq_codebook_figures *f)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "vector_norm",
+                     spread(p, &f->vector_norm), "chosen_norm", spread(p, &f->chosen_norm),
+                     "used_norm", spread(p, &f->used_norm), "unused_norm",
+                     spread(p, &f->unused_norm), "distance", spread(p, &f->distance),
+                     "unused_distance", spread(p, &f->unused_distance), "spread",
+                     fact_number(f->spread), "error", fact_number(f->error), "lag",
+                     fact_number(f->lag), "line", fact_number(f->line), "variance",
+                     spread(p, &f->variance), "moving_total", fact_number(f->moving_total));
+}
+
+static json_t *finding_json(const vq_finding *f)
+{
+    json_t *set = json_array();
+    for (size_t i = 0; i < VQ_FINDING_SETTINGS && f->settings[i][0]; i++)
+        (void)json_array_append_new(set, json_string(f->settings[i]));
+    return json_pack("{s:s, s:s, s:s, s:o}", "cause", f->cause, "measured", f->measured, "change",
+                     f->change, "set", set);
+}
+
+/* ---- words --------------------------------------------------------------- */
+
+static void print_healthy(const char *level, const vq_codebook_figures *f)
+{
+    printf("%s is healthy: %" PRId64 " of %" PRId64
+           " codes are used (perplexity %.4g), the squared distance to them is %.2g of the "
+           "variance, and %.0f %% of that is lag\n",
+           level, f->used, f->codes, f->perplexity, f->error, 100.0 * f->lag);
+}
+
+static void print_finding(const char *level, const vq_finding *f)
+{
+    printf("%s, %s: %s\n  change: %s", level, f->cause, f->measured, f->change);
+    for (size_t i = 0; i < VQ_FINDING_SETTINGS && f->settings[i][0]; i++)
+        printf("%s --set %s", i ? "" : ":", f->settings[i]);
+    printf("\n");
+}
+
+/* ---- levels -------------------------------------------------------------- */
+
+typedef struct verdict {
+    char name[32];
+    vq_codebook_figures figures;
+    vq_finding findings[VQ_FINDINGS_MAX];
+    size_t n;
+} verdict;
+
+static json_t *verdict_json(const program *p, const verdict *v)
+{
+    json_t *facts = json_pack("{s:s, s:b}", "level", v->name, "healthy", v->n == 0);
+    json_t *use = use_json(&v->figures), *place = place_json(p, &v->figures);
+    (void)json_object_update(facts, use);
+    (void)json_object_update(facts, place);
+    json_decref(use);
+    json_decref(place);
+    return facts;
+}
+
+static json_t *findings_json(const verdict *v)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < v->n; i++)
+        (void)json_array_append_new(rows, finding_json(&v->findings[i]));
+    return rows;
+}
+
+/* Figures first, so that what they say stands at the end. */
+static int print_verdicts(program *p, const verdict *v, size_t n)
+{
+    json_t *levels = json_array();
+    for (size_t l = 0; l < n; l++) {
+        json_t *level = verdict_json(p, &v[l]);
+        if (p->json) (void)json_object_set_new(level, "findings", findings_json(&v[l]));
+        (void)json_array_append_new(levels, level);
+    }
+    if (p->json)
+        return facts_print(p, json_pack("{s:I, s:o}", "images", (json_int_t)v->figures.images,
+                                        "levels", levels));
+    int code = DONE;
+    for (size_t l = 0; l < n && code == DONE; l++)
+        code = facts_print(p, json_incref(json_array_get(levels, l)));
+    json_decref(levels);
+    TRY(code);
+    for (size_t l = 0; l < n; l++) {
+        if (v[l].n == 0) print_healthy(v[l].name, &v[l].figures);
+        for (size_t i = 0; i < v[l].n; i++) print_finding(v[l].name, &v[l].findings[i]);
+    }
+    return results_flush(p);
+}
+
+/* What a run folder tells of the training; nothing where the model is a file. */
+static int read_record(program *p, const char *path, vq_training_record *record)
+{
+    run_folder folder;
+    settings s;
+    run_source source;
+    *record = (vq_training_record){0};
+    if (!path_is_folder(path)) return DONE;
+    TRY(run_folder_name(p, path, &folder));
+    if (!path_exists(folder.config)) return DONE;
+    TRY(run_config_read(p, &folder, &s, &source));
+    record->batch = s.train.batch;
+    record->lr = s.train.lr;
+    return DONE;
+}
+
+static int judge(program *p, const vq_model *model, vq_diagnosis *diagnosis,
+                 const vq_training_record *record)
+{
+    const vq_model_config *config = vq_model_configuration(model);
+    void *memory = NULL;
+    int code;
+    TRY_TO(allocate(p, config->n_levels, sizeof(verdict), &memory));
+    verdict *v = memory;
+    for (size_t l = 0; l < config->n_levels; l++) {
+        (void)snprintf(v[l].name, sizeof v[l].name, "level.%zu", l);
+        TRY_TO(lib(p, vq_diagnosis_figures(p->ctx, diagnosis, l, &v[l].figures)));
+        v[l].n = vq_diagnosis_findings(config, l, &v[l].figures, record, v[l].findings);
+    }
+    TRY_TO(print_verdicts(p, v, config->n_levels));
+done:
+    free(memory);
+    return code;
+}
+
+/* Runs all images through the encoder. */
+static int examine(program *p, const doctor_options *o, const vq_model *model,
+                   const vq_dataset *data, vq_diagnosis *diagnosis)
+{
+    vq_session *session = NULL;
+    walk w = {0};
+    const uint8_t *pixels = NULL;
+    int64_t count = vq_dataset_count(data);
+    const int64_t batch = o->batch < count ? o->batch : count;
+    int code;
+    TRY_TO(session_for(p, model, data, batch, o->backend, &session));
+    TRY_TO(walk_begin(p, data, NULL, count, batch, NULL, NULL, &w));
+    w.tells_fit = true;
+    for (;;) {
+        TRY_TO(walk_next(p, &w, &pixels, &count));
+        if (count == 0) break;
+        TRY_TO(lib(p, vq_session_diagnose(session, count, pixels, diagnosis)));
+    }
+done:
+    walk_end(p, &w);
+    vq_session_destroy(session);
+    return code;
+}
+
+static int run(program *p, const void *parsed, int n, char **operands)
+{
+    const doctor_options *o = parsed;
+    vq_model *model = NULL;
+    vq_dataset *data = NULL;
+    vq_diagnosis *diagnosis = NULL;
+    vq_training_record record;
+    int code;
+    (void)n;
+    TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
+    TRY_TO(read_record(p, operands[0], &record));
+    TRY_TO(open_for_model(p, model, operands[1], false, &data));
+    TRY_TO(lib(p, vq_diagnosis_create(p->ctx, model, &diagnosis)));
+    TRY_TO(examine(p, o, model, data, diagnosis));
+    TRY_TO(judge(p, model, diagnosis, &record));
+done:
+    vq_diagnosis_destroy(p->ctx, diagnosis);
+    if (data) vq_dataset_close(p->ctx, data);
+    vq_model_destroy(p->ctx, model);
+    return code;
+}
+
+const verb verb_doctor = {
+    .name = "doctor",
+    .summary = "say how a model uses its codebooks, and what to change",
+    .operands = "MODEL DATA",
+    .min_operands = 2,
+    .max_operands = 2,
+    .about =
+        "Runs DATA through the encoder and says of each codebook how many codes are used and why\n"
+        "the others are not: at the origin, out of reach of the vectors, repeating another code, "
+        "or\n"
+        "crowded out by nearer ones; whether codes follow their vectors; whether the vectors "
+        "differ\n"
+        "at all; and whether a training step has enough of them. Each finding says what was\n"
+        "measured and which settings to train anew with. Figures are least, greatest and median.\n"
+        "\n"
+        "A run folder says more than a model by itself: how many vectors a training step had. The\n"
+        "exit code is 0 whatever is found; --json has \"healthy\" and \"findings\" for each level.",
+    .examples = "vqvae doctor run /usr/share/datasets/fashion-mnist:t10k\n"
+                "vqvae doctor run /usr/share/datasets/fashion-mnist:t10k --json",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .options_size = sizeof(doctor_options),
+    .run = run,
+};

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model/findings.c -- rules that turn the figures of a codebook into what is wrong with it and
+ * which settings to change. Each rule looks at one cause; a codebook that no rule speaks of is
+ * healthy. Where the numbers in them come from is told in docs/doctor.md. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <vqvae/diagnose.h>
+
+#include "quantize/quantize.h"
+
+/* A codebook is well used from here on, and a class of unused codes is worth a finding. */
+static const double well_used = 0.8, worth_telling = 0.05;
+/* Codes that do not follow their vectors, by lag and by lengths. Trained codebooks that are well
+ * stay below 0.1 and 1.1; few codes are shorter than their vectors without any lag. */
+static const double much_lag = 0.4, some_lag = 0.1, much_stretch = 1.5, much_growth = 8.0;
+/* Share of the variance along one direction that leaves nothing to the others. Young encoders give
+ * 0.9 to images that differ most in brightness. */
+static const double line_share = 0.999;
+/* Vectors that data must hold for each code before unused ones mean anything. */
+static const double vectors_for_code = 10.0;
+/* Commitment weights around the paper's 0.25 that have been seen to work (arXiv:1711.00937, 3.2:
+ * 0.1 to 2.0). */
+static const double weak_commitment = 0.05, strong_commitment = 4.0;
+
+enum { BY_EMA = 0 }; /* model.quantizer */
+
+typedef struct patient {
+    const vq_model_config *config;
+    size_t level;
+    const vq_codebook_figures *f;
+    vq_training_record record;
+    double k;     /* codes */
+    double batch; /* vectors in a training step; 0: unknown */
+    bool badly_used;
+} patient;
+
+/* ---- sentences ------------------------------------------------------------------ */
+
+static void measured(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
+static void change(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
+static void setting(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
+
+static void measured(vq_finding *to, const char *format, ...)
+{
+    va_list words;
+    va_start(words, format);
+    (void)vsnprintf(to->measured, sizeof to->measured, format, words);
+    va_end(words);
+}
+
+static void change(vq_finding *to, const char *format, ...)
+{
+    va_list words;
+    va_start(words, format);
+    (void)vsnprintf(to->change, sizeof to->change, format, words);
+    va_end(words);
+}
+
+/* In the next place that is free. */
+static void setting(vq_finding *to, const char *format, ...)
+{
+    size_t i = 0;
+    va_list words;
+    while (i + 1 < VQ_FINDING_SETTINGS && to->settings[i][0]) i++;
+    va_start(words, format);
+    (void)vsnprintf(to->settings[i], sizeof to->settings[i], format, words);
+    va_end(words);
+}
+
+static double percent(const patient *p, int64_t codes)
+{
+    return 100.0 * (double)codes / p->k;
+}
+
+static bool worth(const patient *p, int64_t codes)
+{
+    return p->badly_used && (double)codes >= worth_telling * p->k;
+}
+
+static void start_from_data(const patient *p, vq_finding *to)
+{
+    if (p->config->codebook_init != VQ_CODEBOOK_KMEANS) setting(to, "model.codebook_init=kmeans");
+}
+
+static void lower_rate(const patient *p, double divisor, vq_finding *to)
+{
+    if (p->record.lr > 0.0) setting(to, "train.lr=%.2g", p->record.lr / divisor);
+}
+
+/* ---- the encoder ---------------------------------------------------------------- */
+
+/* What makes an encoder say the same of everything. */
+static void cure_encoder(const patient *p, vq_finding *to)
+{
+    if (p->config->commitment > strong_commitment) {
+        change(to, "train anew with a commitment that leaves the encoder free");
+        setting(to, "model.commitment=0.25");
+        return;
+    }
+    change(to,
+           "train anew at a smaller learning rate that is reached slowly; if that does not help, "
+           "see whether the images differ at all");
+    lower_rate(p, 10.0, to);
+    setting(to, "train.warmup=200");
+}
+
+static bool is_point(const patient *p)
+{
+    return p->f->spread <= 1e-3 * p->f->vector_norm.median;
+}
+
+static bool encoder_at_a_point(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (!p->badly_used || !is_point(p)) return false;
+    measured(to,
+             "the encoder gives one vector for everything: the vectors are %.3g long and lie %.2g "
+             "(root mean square) from their mean",
+             f->vector_norm.median, f->spread);
+    cure_encoder(p, to);
+    return true;
+}
+
+static bool encoder_on_a_line(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (!p->badly_used || is_point(p) || f->dim < 2 || f->line < line_share) return false;
+    measured(
+        to,
+        "the encoder's vectors lie on a line: one direction has %.5g %% of the variance of all "
+        "%lld; the variance of single numbers is %.2g to %.2g",
+        100.0 * f->line, (long long)f->dim, f->variance.least, f->variance.greatest);
+    cure_encoder(p, to);
+    return true;
+}
+
+/* ---- codes behind their vectors --------------------------------------------------- */
+
+/* Codes that nobody uses are where they started, which the vectors have long left: both were about
+ * as long then. */
+static bool outgrown(const patient *p)
+{
+    const vq_codebook_figures *f = p->f;
+    return p->badly_used && f->forgotten == 0 &&
+           f->vector_norm.median > much_growth * f->unused_norm.median;
+}
+
+static bool codes_drift(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    const double ratio = f->vector_norm.median / f->chosen_norm.median;
+    const bool apart = f->lag >= some_lag && (ratio > much_stretch || ratio < 1.0 / much_stretch);
+    if (is_point(p) || !(f->lag >= much_lag || apart || outgrown(p))) return false;
+    char unused[32] = "";
+    if (f->used < f->codes)
+        (void)snprintf(unused, sizeof unused, ", unused codes %.3g", f->unused_norm.median);
+    measured(
+        to,
+        "the vectors have moved away from their codes: they are %.3g long, the codes that they "
+        "chose %.3g%s (medians), and %.0f %% of the squared distance would go if each code "
+        "moved to the mean of its vectors",
+        f->vector_norm.median, f->chosen_norm.median, unused, 100.0 * f->lag);
+    if (p->config->commitment < weak_commitment) {
+        change(to, "hold the encoder to its codes: the commitment of %g is too weak for that",
+               p->config->commitment);
+        setting(to, "model.commitment=0.25");
+    } else if (p->config->quantizer != BY_EMA) {
+        change(to, "let the codes move faster than the encoder, or follow it by moving averages");
+        setting(to, "train.codebook_lr=10");
+    } else {
+        change(to, "let the encoder come to rest: a smaller learning rate that falls to the end");
+        lower_rate(p, 3.0, to);
+        setting(to, "train.schedule=cosine");
+    }
+    return true;
+}
+
+static bool commitment_too_strong(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (is_point(p) || p->config->commitment <= strong_commitment) return false;
+    if (!p->badly_used && f->perplexity > 0.25 * p->k) return false;
+    measured(to,
+             "the commitment weighs %g, and vectors lie near the codes that they happened to start "
+             "with: perplexity %.3g of %lld codes, squared distance %.2g of the variance",
+             p->config->commitment, f->perplexity, (long long)f->codes, f->error);
+    change(to, "weaken the pull, so that the encoder can move from code to code");
+    setting(to, "model.commitment=0.25");
+    return true;
+}
+
+/* ---- codes without vectors -------------------------------------------------------- */
+
+static bool codes_at_the_origin(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (is_point(p) || !worth(p, f->at_origin)) return false;
+    measured(to,
+             "%lld of %lld codes (%.0f %%) lie at the origin, nearer to it than any vector: their "
+             "moving counts are below model.epsilon (median length %.2g, of the vectors %.3g)",
+             (long long)f->at_origin, (long long)f->codes, percent(p, f->at_origin),
+             f->unused_norm.median, f->vector_norm.median);
+    if (p->config->ema_start == VQ_EMA_DEBIAS) {
+        change(to, "ema_start=debias sets every code that the first step does not use to zero: "
+                   "start counts at one, and codes among the vectors");
+        setting(to, "model.ema_start=one");
+    } else {
+        change(to, "codes that get no vector for long are shrunk to zero: start them among the "
+                   "vectors, so that they get some");
+    }
+    start_from_data(p, to);
+    return true;
+}
+
+static bool codes_out_of_reach(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (is_point(p) || !worth(p, f->out_of_reach)) return false;
+    if (outgrown(p)) return false; /* which is told as drift */
+    measured(to,
+             "%lld of %lld codes (%.0f %%) are out of reach: unused codes are %.3g long and %.3g "
+             "from the nearest vector (medians), while vectors are %.3g long and lie %.3g around "
+             "their mean",
+             (long long)f->out_of_reach, (long long)f->codes, percent(p, f->out_of_reach),
+             f->unused_norm.median, f->unused_distance.median, f->vector_norm.median, f->spread);
+    if (p->config->quantizer == BY_EMA && p->config->ema_start == VQ_EMA_ZERO) {
+        change(to, "ema_start=zero divides every code that the first step does not use by "
+                   "model.epsilon, which throws it far away: start counts at one, and codes among "
+                   "the vectors");
+        setting(to, "model.ema_start=one");
+    } else {
+        change(to, "the first codes did not fit the encoder's vectors: start them among those");
+    }
+    start_from_data(p, to);
+    return true;
+}
+
+static bool codes_repeat(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (is_point(p) || !worth(p, f->duplicates)) return false;
+    measured(
+        to,
+        "%lld of %lld codes (%.0f %%) all but repeat another one: they are nearer to it than a "
+        "tenth of the %.3g that vectors lie from their codes (median)",
+        (long long)f->duplicates, (long long)f->codes, percent(p, f->duplicates),
+        f->distance.median);
+    change(to, "the first codes lay closer together than the vectors do by now: let "
+               "k-means start them, or have fewer");
+    start_from_data(p, to);
+    return true;
+}
+
+static bool too_few_in_a_batch(const patient *p, vq_finding *to)
+{
+    if (!p->badly_used || !(p->batch > 0.0) || p->batch >= p->k) return false;
+    measured(to,
+             "a training step has %.0f vectors for %lld codes, %.2g for each: most codes get none, "
+             "and first codes taken from a batch repeat",
+             p->batch, (long long)p->f->codes, p->batch / p->k);
+    if (p->record.batch > 0 && p->k / p->batch <= 32.0) {
+        change(to, "have a batch of at least as many vectors as there are codes, or fewer codes");
+        setting(to, "train.batch=%.0f", ceil((double)p->record.batch * p->k / p->batch));
+        return true;
+    }
+    change(to, "have fewer codes, or larger batches");
+    setting(to, "model.level.%zu.k=%.0f", p->level, exp2(floor(log2(p->batch))));
+    return true;
+}
+
+static bool too_few_in_the_data(const patient *p, vq_finding *to)
+{
+    const double vectors = (double)p->f->vectors;
+    if (!p->badly_used || vectors >= vectors_for_code * p->k) return false;
+    measured(to, "these %lld images give %lld vectors for %lld codes, %.2g for each",
+             (long long)p->f->images, (long long)p->f->vectors, (long long)p->f->codes,
+             vectors / p->k);
+    change(to, "look at more images; where the model was trained on no more than these, have fewer "
+               "codes");
+    setting(to, "model.level.%zu.k=%.0f", p->level,
+            fmax(1.0, exp2(floor(log2(vectors / vectors_for_code)))));
+    return true;
+}
+
+static bool codes_crowded_out(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (is_point(p) || !worth(p, f->crowded_out)) return false;
+    if (2 * f->crowded_out <= f->codes - f->used) return false; /* something else is wrong */
+    measured(to,
+             "%lld of %lld codes (%.0f %%) lie among the vectors, %.3g from the nearest one "
+             "(median of all unused), but another code is always nearer",
+             (long long)f->crowded_out, (long long)f->codes, percent(p, f->crowded_out),
+             f->unused_distance.median);
+    change(to, "have fewer codes: the vectors keep %lld busy", (long long)f->used);
+    setting(to, "model.level.%zu.k=%.0f", p->level, exp2(ceil(log2((double)f->used))));
+    return true;
+}
+
+static bool codes_used_unevenly(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    if (p->badly_used || f->perplexity > 0.1 * (double)f->used) return false;
+    measured(to,
+             "%lld codes are used, but as unevenly as %.3g would be: one takes %.0f %% of the "
+             "vectors",
+             (long long)f->used, f->perplexity, 100.0 * f->top_share);
+    change(to, "plain backgrounds do this and do no harm; in other images look for vectors that "
+               "stand for padding");
+    return true;
+}
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+typedef struct rule {
+    const char *cause;
+    bool (*holds)(const patient *p, vq_finding *to);
+} rule;
+
+/* What explains other findings comes before them. */
+static const rule rules[] = {
+    {"point", encoder_at_a_point},         {"line", encoder_on_a_line},
+    {"origin", codes_at_the_origin},       {"reach", codes_out_of_reach},
+    {"batch", too_few_in_a_batch},         {"drift", codes_drift},
+    {"commitment", commitment_too_strong}, {"duplicates", codes_repeat},
+    {"data", too_few_in_the_data},         {"crowded", codes_crowded_out},
+    {"uneven", codes_used_unevenly},
+};
+enum { N_RULES = sizeof rules / sizeof *rules };
+_Static_assert((int)N_RULES <= (int)VQ_FINDINGS_MAX, "each rule may speak");
+
+/* Moving counts add up to the vectors of a step once what they started with has faded, as it has
+ * for sure when some count is below epsilon. */
+static double vectors_in_a_step(const patient *p)
+{
+    const vq_codebook_figures *f = p->f;
+    const double of_an_image = (double)f->vectors / (double)f->images;
+    if (p->record.batch > 0) return of_an_image * (double)p->record.batch;
+    return f->forgotten > 0 ? f->moving_total : 0.0;
+}
+
+size_t vq_diagnosis_findings(const vq_model_config *config, size_t level,
+                             const vq_codebook_figures *figures, const vq_training_record *record,
+                             vq_finding *findings)
+{
+    patient p = {.config = config, .level = level, .f = figures, .k = (double)figures->codes};
+    size_t n = 0;
+    if (record) p.record = *record;
+    p.batch = vectors_in_a_step(&p);
+    p.badly_used = (double)figures->used < well_used * p.k;
+    for (size_t i = 0; i < N_RULES; i++) {
+        findings[n] = (vq_finding){.cause = rules[i].cause};
+        if (rules[i].holds(&p, &findings[n])) n++;
+    }
+    return n;
+}
