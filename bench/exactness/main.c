@@ -22,13 +22,14 @@ static const struct {
 } shapes[] = {{512, 64}, {16384, 8}, {1024, 256}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-/* Hashes that were found equal on all of them, by the number of vectors of a shape. */
+/* Hashes that bench/exactness.sh found equal everywhere, by the number of vectors of a shape. They
+ * change only with how scores are computed: the centre, the chains. */
 static const struct {
     size_t vectors;
     uint64_t hash;
 } known[] = {
-    {500, 0xe5163ea0f801b74b},
-    {50000, 0x65c29cc07ab6006c},
+    {500, 0x53bf10b817486c94},
+    {50000, 0x3ed9cf9fb9784bbd},
 };
 
 typedef struct options {
