@@ -145,7 +145,9 @@ assert_same_run() {
     run "$VQVAE" train "$data" -o run "$@" --steps 3000 --save-every 1 --threads 1 --quiet
     [ "$status" -eq 4 ]
     [[ "$output" =~ diverged\ after\ step\ ([0-9]+):.*run/state.safetensors\ keeps\ step\ ([0-9]+) ]]
-    [ "${BASH_REMATCH[1]}" -eq "${BASH_REMATCH[2]}" ]
+    # What the last step made may be infinite itself, and is then not saved.
+    [ "${BASH_REMATCH[2]}" -le "${BASH_REMATCH[1]}" ]
+    [ "${BASH_REMATCH[2]}" -ge "$((BASH_REMATCH[1] - 1))" ]
     "$VQVAE" inspect run/state.safetensors --json | grep -q "\"vqvae.step\":${BASH_REMATCH[2]}[,}]"
 }
 
