@@ -152,6 +152,7 @@ static int read_record(program *p, const char *path, vq_training_record *record)
     TRY(run_config_read(p, &folder, &s, &source));
     record->batch = s.train.batch;
     record->lr = s.train.lr;
+    record->revive = s.train.revive;
     return DONE;
 }
 

@@ -74,6 +74,7 @@ VQ_API VQ_MUST_USE vq_status vq_diagnosis_figures(vq_context *ctx, vq_diagnosis 
 typedef struct vq_training_record {
     int64_t batch; /**< images in a step */
     double lr;     /**< after the warm-up */
+    double revive; /**< train.revive, which may be 0 where lr is known */
 } vq_training_record;
 
 enum { VQ_FINDINGS_MAX = 12, VQ_FINDING_SETTINGS = 3 };
@@ -81,7 +82,8 @@ enum { VQ_FINDINGS_MAX = 12, VQ_FINDING_SETTINGS = 3 };
 /** One thing that is wrong with a codebook. */
 typedef struct vq_finding {
     const char *cause;  /**< one word that stays: "origin", "reach", "duplicates", "batch", "data",
-                             "drift", "point", "line", "commitment", "crowded", "uneven" */
+                             "drift", "point", "line", "commitment", "crowded", "threshold",
+                             "uneven" */
     char measured[320]; /**< a sentence with the figures */
     char change[320];   /**< a sentence */
     /** "model.codebook_init=data": what to train anew with, "" past the last. */

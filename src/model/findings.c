@@ -24,6 +24,10 @@ static const double vectors_for_code = 10.0;
  * 0.1 to 2.0). */
 static const double weak_commitment = 0.05, strong_commitment = 4.0;
 
+/* A threshold of revival below this share of the even use does nothing. One above is too high once
+ * that share of the codes fall under it though they are used. */
+static const double worth_reviving = 0.01, much_below = 0.2;
+
 enum { BY_EMA = 0 }; /* model.quantizer */
 
 typedef struct patient {
@@ -299,6 +303,35 @@ static bool codes_crowded_out(const patient *p, vq_finding *to)
     return true;
 }
 
+/* Codes are revived below a share of the even use n/K (docs/codebooks.md). Used codes that get less
+ * than that here were thrown away again and again; a share that asks for next to nothing leaves
+ * unused ones where they are. */
+static bool threshold_is_wrong(const patient *p, vq_finding *to)
+{
+    const vq_codebook_figures *f = p->f;
+    const double revive = p->record.revive, even = (double)f->vectors / p->k;
+    int64_t below = 0;
+    if (!(p->record.lr > 0.0)) return false;
+    for (int64_t k = 0; f->counts && k < f->codes; k++)
+        below += f->counts[k] > 0 && (double)f->counts[k] < revive * even;
+    if (worth_reviving < revive && (double)below >= much_below * p->k) {
+        measured(to,
+                 "codes are revived below %g of the even share n/K, and %lld of %lld used codes "
+                 "get less than that here: they are thrown away though vectors choose them",
+                 revive, (long long)below, (long long)f->used);
+    } else if (p->badly_used && revive < worth_reviving) {
+        measured(to,
+                 "codes are revived below %g of the even share n/K, which is next to never, and "
+                 "%lld of %lld are not used",
+                 revive, (long long)(f->codes - f->used), (long long)f->codes);
+    } else {
+        return false;
+    }
+    change(to, "revive the codes that get a few hundredths of the even share");
+    setting(to, "train.revive=0.03");
+    return true;
+}
+
 static bool codes_used_unevenly(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
@@ -326,7 +359,7 @@ static const rule rules[] = {
     {"batch", too_few_in_a_batch},         {"drift", codes_drift},
     {"commitment", commitment_too_strong}, {"duplicates", codes_repeat},
     {"data", too_few_in_the_data},         {"crowded", codes_crowded_out},
-    {"uneven", codes_used_unevenly},
+    {"threshold", threshold_is_wrong},     {"uneven", codes_used_unevenly},
 };
 enum { N_RULES = sizeof rules / sizeof *rules };
 _Static_assert((int)N_RULES <= (int)VQ_FINDINGS_MAX, "each rule may speak");

@@ -47,7 +47,7 @@ static int begin(void **state)
 {
     (void)state;
     vq_model_config_default(&config);
-    record = (vq_training_record){.batch = 32, .lr = 3e-4};
+    record = (vq_training_record){.batch = 32, .lr = 3e-4, .revive = 0.03};
     figures = healthy;
     return 0;
 }
@@ -254,6 +254,31 @@ static void test_uneven(void **state)
     expect_words("500 codes are used, but as unevenly as 12 would be: one takes 80 %");
 }
 
+/* 512 codes and 64,000 vectors: the even share is 125. */
+static void test_threshold(void **state)
+{
+    (void)state;
+    static uint64_t counts[512];
+    for (size_t k = 0; k < 512; k++) counts[k] = k < 103 ? 62 : 125;
+    figures.counts = counts;
+    expect("");
+    record.revive = 0.5; /* 62.5 vectors */
+    expect("threshold");
+    expect_words("below 0.5 of the even share n/K, and 103 of 500 used codes get less");
+    expect_settings("train.revive=0.03", "");
+    record.revive = 0.49;
+    expect("");
+    for (size_t k = 0; k < 2; k++) counts[k] = 0; /* not used: revived for good reason */
+    record.revive = 0.5;
+    expect("");
+    leave_unused(&figures.out_of_reach, 100);
+    record.revive = 0.0;
+    expect("reach threshold");
+    assert_non_null(strstr(findings[1].measured, "next to never, and 412 of 512 are not used"));
+    record.lr = 0.0; /* nothing is known */
+    expect("reach");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup(test_drift, begin),
         cmocka_unit_test_setup(test_encoder, begin),
         cmocka_unit_test_setup(test_commitment, begin),
+        cmocka_unit_test_setup(test_threshold, begin),
         cmocka_unit_test_setup(test_uneven, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
