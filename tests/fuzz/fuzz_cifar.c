@@ -10,7 +10,8 @@ static const char *folder;
 static void make_folder(void)
 {
     static const char *const images[] = {"data_batch_1.bin", "test.bin",      "one.bin",
-                                         "data_batch_.bin",  "data_batch_1x", "readme.html"};
+                                         "data_batch_.bin",  "data_batch_1x", "readme.html",
+                                         "train.bin",        "test_batch.bin"};
     static const char *const names[] = {"batches.meta.txt", "fine_label_names.txt",
                                         "coarse_label_names.txt"};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) fuzz_file_name(0, images[i]);

@@ -407,6 +407,7 @@ def make_png():
     c.bad("cut-after-pixels", whole[:-12])
     c.either("sum-after-pixels", png(after=chunk(b"tEXt", b"a\0b")[:-4] + bytes(4)))
     c.either("transparent-alpha", png(kind=6, before=chunk(b"tRNS", bytes(6))))
+    c.bad("few-rows-alpha", SIGNATURE + ihdr(5, 40, 16, 6) + whole[33:])
     c.bad("few-rows", SIGNATURE + ihdr(5, 40, 8, 2) + whole[33:])
     c.bad("no-pixels", SIGNATURE + ihdr(5, 4, 8, 2) + chunk(b"IEND", b""))
     c.bad("filter-5", png(filters=(5,)))
@@ -540,6 +541,7 @@ def make_webp():
     c.ok("orientation-named", extended(9, 7, 8, body, (b"EXIF", b"Exif\0\0" + tiff(8))))
     for name in ("short", "none", "table", "value-9", "cut"):
         c.ok(f"exif-{name}", extended(9, 7, 8, body, (b"EXIF", TIFFS[name])))
+    c.bad("exif-cut-off", extended(9, 7, 8, body, (b"EXIF", tiff(6)))[:-6])
     c.ok("exif-empty", extended(9, 7, 8, body, (b"EXIF", b"")))
 
     c.bad("start", lossy[:12])
@@ -677,6 +679,7 @@ def make_cifar():
     c.ok("train", ten + CUT + names + CUT + b":train")
     c.ok("test", ten + CUT + names + CUT + b":test")
     c.bad("empty", b"")
+    c.bad("part-of-empty", CUT + names + CUT + b":train")
     c.bad("no-names", ten)
     c.bad("names-nine", ten + CUT + names[8:])
     # Found by the fuzzer: a class whose name was empty.
@@ -817,6 +820,8 @@ def make_list():
 def make_source():
     c = Corpus("source")
     c.ok("png", TINY)
+    for kind in ("jpeg", "webp"):
+        c.ok(kind, (ROOT / kind / "ok-orientation-3").read_bytes())
     c.ok("npy", npy(header("'|u1'", shape="(2, 3, 4)"), bytes(24)))
     c.ok("npy-colour", npy(header("'|u1'", shape="(2, 2, 2, 3)"), bytes(24)))
     c.ok("idx", idx(2, 3, 4))
