@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 enum {
+    SAMPLE = 256,         /* codes whose mean is the centre */
+    FAR = 4,              /* times the common distance: codes left out of it */
     PIECE_WORK = 1 << 14, /* numbers of codes for which a thread is worth waking */
     SCREEN_DIM_MAX = 1 << 17,
     SCREEN_VECTORS = 64 /* fewer do not repay what rounding the codes costs */
@@ -34,6 +36,7 @@ static void layout(vq_code_index *index, vq_arena *arena)
 {
     const size_t padded = index->panels * VQ_CODE_PANEL;
     index->centre = vq_arena_get(arena, index->dim, sizeof(float));
+    index->sum = vq_arena_get(arena, index->dim, sizeof(float));
     index->half = vq_arena_get(arena, padded, sizeof(float));
     index->packed = vq_arena_get(arena, padded * index->dim, sizeof(float));
     if (!index->screened) return;
@@ -64,18 +67,52 @@ static float median(float a, float b, float c)
     return low < rest ? rest : low;
 }
 
-/* The centre is a robust middle, number by number, of nine codes spread over the codebook: the
- * median of three medians (Tukey's ninther, "The ninther, a technique for low-effort robust
- * resistance", 1978). Any point among the codes serves, and unlike their mean this one stays there
- * when some are far away from the rest, as codes that were never used can be. */
+/* A robust middle, number by number, of nine codes spread over the codebook: the median of three
+ * medians (Tukey's ninther, "The ninther, a technique for low-effort robust resistance", 1978). */
+static void find_middle(const float *const e[9], size_t dim, float *middle)
+{
+    for (size_t d = 0; d < dim; d++)
+        middle[d] = median(median(e[0][d], e[1][d], e[2][d]), median(e[3][d], e[4][d], e[5][d]),
+                           median(e[6][d], e[7][d], e[8][d]));
+}
+
+/* max |a_d - b_d|, which is the same in whatever order it is found. */
+static float farthest_apart(const float *a, const float *b, size_t dim)
+{
+    enum { LANES = 16 };
+    float most[LANES] = {0.0f};
+    for (size_t d = 0; d < dim; d += LANES)
+        for (size_t i = 0; i < LANES && d + i < dim; i++) {
+            const float gap = fabsf(a[d + i] - b[d + i]);
+            most[i] = gap > most[i] ? gap : most[i];
+        }
+    for (size_t i = 1; i < LANES; i++) most[0] = most[i] > most[0] ? most[i] : most[0];
+    return most[0];
+}
+
+/* Rounding grows with the lengths of what is multiplied, and these are least about the mean of the
+ * codes. But codes that were never used can be far away from all others, and would draw the mean
+ * with them. So the centre is the mean of some codes spread over the codebook without
+ * those that lie several times as far from its middle as is common. */
 static void find_centre(const vq_code_index *index)
 {
+    const size_t dim = index->dim, n = index->n_codes < SAMPLE ? index->n_codes : SAMPLE;
     const float *e[9];
-    for (size_t i = 0; i < 9; i++) e[i] = index->codes + i * index->n_codes / 9 * index->dim;
-    for (size_t d = 0; d < index->dim; d++)
-        index->centre[d] =
-            median(median(e[0][d], e[1][d], e[2][d]), median(e[3][d], e[4][d], e[5][d]),
-                   median(e[6][d], e[7][d], e[8][d]));
+    float gap[9], reach, count = 0.0f;
+    for (size_t i = 0; i < 9; i++) e[i] = index->codes + i * index->n_codes / 9 * dim;
+    find_middle(e, dim, index->centre);
+    for (size_t i = 0; i < 9; i++) gap[i] = farthest_apart(e[i], index->centre, dim);
+    find_middle((const float *const[9]){gap, gap + 1, gap + 2, gap + 3, gap + 4, gap + 5, gap + 6,
+                                        gap + 7, gap + 8},
+                1, &reach);
+    for (size_t d = 0; d < dim; d++) index->sum[d] = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        const float *code = index->codes + i * index->n_codes / n * dim;
+        if (!(farthest_apart(code, index->centre, dim) <= FAR * reach)) continue;
+        for (size_t d = 0; d < dim; d++) index->sum[d] += code[d] - index->centre[d];
+        count += 1.0f;
+    }
+    for (size_t d = 0; count > 0.0f && d < dim; d++) index->centre[d] += index->sum[d] / count;
 }
 
 /* Rounds up what is computed of not negative numbers in a few roundings. */

@@ -20,6 +20,7 @@ typedef struct vq_code_index {
     bool screened;      /* searched by way of bf16, where that pays */
     const float *codes; /* n_codes x dim, the caller's */
     float *centre;      /* dim */
+    float *sum;         /* dim, of what the centre is the mean of */
     float *half;        /* |e - centre|^2 / 2; +infinity where a panel has no more codes */
     float *packed;      /* panels of e - centre */
     vq_screen_index screen;

@@ -52,7 +52,7 @@ typedef struct built_index {
 static inline size_t index_size(const vq_code_index *index)
 {
     const size_t codes = index->panels * VQ_CODE_PANEL;
-    return 5 * 64 + (index->dim + codes * (index->dim + 1)) * sizeof(float) +
+    return 6 * 64 + (2 * index->dim + codes * (index->dim + 1)) * sizeof(float) +
            codes * vq_ceil_div(index->dim, 2) * sizeof(uint32_t) +
            index->panels * sizeof(vq_screen_group);
 }
