@@ -3,6 +3,8 @@
 # Branch coverage of the parsers by the corpus alone: sh tests/fuzz/coverage.sh [FILE ...]
 # Builds the replays in build/coverage with clang's source coverage and prints a table; for each FILE
 # named, such as src/data/png.c, also the lines with a branch that was taken one way only.
+# What stays unreached is mostly memory that other libraries take for themselves and do not get, calls
+# of theirs that cannot fail here, conditions that their own checks hold already, and folders of files.
 set -eu
 cd "$(dirname "$0")/../.."
 build=build/coverage

@@ -27,7 +27,7 @@ for name in "$@"; do
     case $name in tar) longest=10240 ;; cifar) longest=6400 ;; metrics) longest=768 ;; *) longest=4096 ;; esac
     broken=0
     nice -n 19 "$build/tests/fuzz/fuzz_$name" -max_total_time="${SECONDS_EACH:-60}" \
-        -runs="${RUNS:--1}" -max_len=$longest -timeout=10 -rss_limit_mb=2048 \
+        -runs="${RUNS:--1}" -max_len=$longest -timeout=25 -rss_limit_mb=2048 \
         -dict="tests/fuzz/$name.dict" -artifact_prefix="$build/found/$name-" \
         -print_final_stats=1 -reload=0 "$learnt" "tests/fuzz/corpus/$name" >"$log" 2>&1 || broken=1
     printf '%-12s %12s %8s %8s %s\n' "$name" "$(stat number_of_executed_units)" \
