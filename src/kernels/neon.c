@@ -180,7 +180,6 @@ static void dots(size_t depth, const float *x, const float *codes, size_t panels
     }
 }
 
-/* Half a panel at a time: 8 codes by 8 vectors leave registers for what was found. */
 static void halves(size_t depth, const float *codes, float *half)
 {
     float64x2_t sum[8];
@@ -197,6 +196,7 @@ static void halves(size_t depth, const float *codes, float *half)
     for (size_t i = 0; i < 8; i++) vst1_f32(half + 2 * i, vcvt_f32_f64(vmulq_n_f64(sum[i], 0.5)));
 }
 
+/* Half a panel at a time: 8 codes by 8 vectors leave registers for what was found. */
 enum { LANES = 8, PART = 8 };
 
 static inline void search_part(size_t depth, const float *x, const float *codes, const float *half,
