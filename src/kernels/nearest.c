@@ -110,6 +110,27 @@ size_t vq_nearest_workspace(const vq_context *ctx, const vq_code_index *index, s
 
 /* ---- a block of vectors, a block of codes ------------------------------------- */
 
+/* The vectors from a row on, as they are packed: less the centre. */
+static vq_lines vectors_from(const nearest_job *job, size_t row)
+{
+    return (vq_lines){
+        .from = job->x + row * job->index->dim,
+        .lane_step = job->index->dim,
+        .depth_step = 1,
+        .lanes = job->n - row,
+        .depth = job->index->dim,
+        .shift = job->index->centre,
+    };
+}
+
+static void start_anew(const scratch *s, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        s->best[i] = INFINITY;
+        s->at[i] = 0;
+    }
+}
+
 static void search_plainly(const nearest_job *job, const scratch *s, size_t tile, range panels)
 {
     const vq_code_index *index = job->index;
@@ -151,20 +172,10 @@ static void search_narrow(const nearest_job *job, scratch *s, size_t row, range 
 {
     const vq_code_index *index = job->index;
     const size_t lanes = job->kernels->search_lanes / 2;
-    const vq_lines lines = {
-        .from = job->x + row * index->dim,
-        .lane_step = index->dim,
-        .depth_step = 1,
-        .lanes = job->n - row,
-        .depth = index->dim,
-        .shift = index->centre,
-    };
+    const vq_lines lines = vectors_from(job, row);
     const size_t first = panels.begin * VQ_CODE_PANEL;
     vq_pack_panels(job->kernels->pack, &lines, lanes, 0, 1, s->x);
-    for (size_t i = 0; i < lanes; i++) {
-        s->best[i] = INFINITY;
-        s->at[i] = 0;
-    }
+    start_anew(s, lanes);
     job->kernels->search_narrow(index->dim, s->x, index->packed + first * index->dim,
                                 index->half + first,
                                 smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first,
@@ -176,19 +187,9 @@ static void search_tiles(const nearest_job *job, scratch *s, range tiles, range 
 {
     const vq_code_index *index = job->index;
     const size_t lanes = job->kernels->search_lanes, count = tiles.end - tiles.begin;
-    const vq_lines lines = {
-        .from = job->x,
-        .lane_step = index->dim,
-        .depth_step = 1,
-        .lanes = job->n,
-        .depth = index->dim,
-        .shift = index->centre,
-    };
+    const vq_lines lines = vectors_from(job, 0);
     vq_pack_panels(job->kernels->pack, &lines, lanes, tiles.begin, tiles.end, s->x);
-    for (size_t i = 0; i < count * lanes; i++) {
-        s->best[i] = INFINITY;
-        s->at[i] = 0;
-    }
+    start_anew(s, count * lanes);
     for (size_t t = 0; index->screened && t < count; t++) {
         const size_t vector = t * lanes;
         job->kernels->screening->pack(index->dim, lanes, s->x + vector * index->dim,
@@ -212,8 +213,7 @@ static void search_row(const nearest_job *job, scratch *s, size_t row, range pan
     const vq_code_index *index = job->index;
     const float *x = job->x + row * index->dim;
     for (size_t d = 0; d < index->dim; d++) s->x[d] = x[d] - index->centre[d];
-    s->best[0] = INFINITY;
-    s->at[0] = 0;
+    start_anew(s, 1);
     for (range block = panels; block.begin < panels.end; block.begin = block.end) {
         block.end = smaller(block.begin + job->block_panels, panels.end);
         const size_t first = block.begin * VQ_CODE_PANEL;
