@@ -59,13 +59,10 @@ void vq_census_clear(vq_context *ctx, vq_census *c)
     *c = (vq_census){0};
 }
 
-double vq_squared_distance(const float *a, const float *b, size_t dim)
+double vq_squared_length(const float *a, size_t dim)
 {
     double sum = 0.0;
-    for (size_t d = 0; d < dim; d++) {
-        const double gap = (double)a[d] - (b ? (double)b[d] : 0.0);
-        sum += gap * gap;
-    }
+    for (size_t d = 0; d < dim; d++) sum += (double)a[d] * (double)a[d];
     return sum;
 }
 
@@ -78,7 +75,7 @@ static void add_moments(vq_census *c, const float *z)
         c->sum[d] += from_first;
         c->square[d] += from_first * from_first;
     }
-    const double norm = vq_squared_distance(z, NULL, c->dim);
+    const double norm = vq_squared_length(z, c->dim);
     c->least_norm = fmin(c->least_norm, norm);
     c->greatest_norm = fmax(c->greatest_norm, norm);
 }

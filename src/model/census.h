@@ -5,6 +5,7 @@
 
 #include "base/context.h"
 #include "base/random.h"
+#include "quantize/quantize_parts.h"
 #include <vqvae/diagnose.h>
 
 typedef struct vq_census {
@@ -44,7 +45,7 @@ VQ_MUST_USE vq_status vq_census_sort_unused(vq_context *ctx, const vq_census *ce
                                             const double *mean, vq_codebook_figures *figures);
 /** Quantiles of n numbers, which get sorted. */
 vq_spread vq_spread_of(double *numbers, size_t n);
-/** sum (a - b)^2 in double, b NULL: the origin. */
-double vq_squared_distance(const float *a, const float *b, size_t dim);
+/** |a|^2 in double. */
+double vq_squared_length(const float *a, size_t dim);
 
 #endif

@@ -38,7 +38,7 @@ static void measure_codes(const vq_census *c, vq_codebook_figures *f, double *sc
         size_t n = 0;
         for (size_t k = 0; k < c->n_codes; k++)
             if ((c->counts[k] > 0) == (used == 1))
-                scratch[n++] = sqrt(vq_squared_distance(c->codebook + k * c->dim, NULL, c->dim));
+                scratch[n++] = sqrt(vq_squared_length(c->codebook + k * c->dim, c->dim));
         *(used ? &f->used_norm : &f->unused_norm) = vq_spread_of(scratch, n);
     }
 }
@@ -53,12 +53,12 @@ static const float *code_of(const vq_census *c, size_t i)
 static void measure_vectors(const vq_census *c, vq_codebook_figures *f, double *scratch)
 {
     for (size_t i = 0; i < c->sampled; i++)
-        scratch[i] = sqrt(vq_squared_distance(c->sample + i * c->dim, NULL, c->dim));
+        scratch[i] = sqrt(vq_squared_length(c->sample + i * c->dim, c->dim));
     f->vector_norm.median = vq_spread_of(scratch, c->sampled).median;
     f->vector_norm.least = sqrt(c->least_norm);
     f->vector_norm.greatest = sqrt(c->greatest_norm);
     for (size_t i = 0; i < c->sampled; i++)
-        scratch[i] = sqrt(vq_squared_distance(code_of(c, i), NULL, c->dim));
+        scratch[i] = sqrt(vq_squared_length(code_of(c, i), c->dim));
     f->chosen_norm = vq_spread_of(scratch, c->sampled);
     for (size_t i = 0; i < c->sampled; i++)
         scratch[i] = sqrt(vq_squared_distance(c->sample + i * c->dim, code_of(c, i), c->dim));

@@ -100,7 +100,7 @@ static void sort_codes(const vq_census *c, const unused_codes *u, const double *
 {
     for (size_t i = 0; i < u->n; i++) {
         const bool forgotten = is_forgotten(c, u->code[i]);
-        const double norm = sqrt(vq_squared_distance(u->vector + i * c->dim, NULL, c->dim));
+        const double norm = sqrt(vq_squared_length(u->vector + i * c->dim, c->dim));
         f->forgotten += forgotten;
         if (forgotten && norm < f->vector_norm.least) f->at_origin++;
         else if (is_copy(c, u, i, f->distance.median)) f->duplicates++;
