@@ -67,12 +67,39 @@ struct vq_step {
     size_t saved_size;              /* asked for by prepare: kept from forward to backward */
     size_t scratch_size;            /* asked for by prepare: free to use within one call */
     void *saved, *scratch;
-    void *state;  /* of the implementation, made by prepare, freed by release */
-    bool relu;    /* out[0] = max(0, .) is folded in: backward masks d_out by out[0] > 0 */
-    int residual; /* index of the input that is added to out[0] before relu, or -1 */
+    void *state; /* of the implementation, made by prepare, freed by release */
+    /* What was folded in; known before prepare. See vq_fold. */
+    bool relu;            /* out[0] = max(0, .) */
+    bool masked;          /* with relu: d_out[0] is 0 already where out[0] is not > 0 */
+    int residual;         /* index of the input that is added to out[0] before relu, or -1 */
+    bool relu_in;         /* in[0] is read through max(0, .) */
+    bool mask[VQ_MAX_IN]; /* d_in[i] is left 0 where in[i] is not > 0 */
 };
 
-enum { VQ_FOLD_RELU = 1, VQ_FOLD_ADD = 2 };
+/** Neighbours that an implementation can take over. With f the operation itself, x = in[0] and
+ *  r = in[residual], a step computes
+ *
+ *    x' = relu_in ? max(0, x) : x        out[0] = relu ? max(0, f(x') + r) : f(x') + r
+ *
+ *  and backward, with g = d_out[0], and 0 where out[0] is not > 0 if there is a relu (which is to
+ *  be done by the step itself unless it finds g `masked`):
+ *
+ *    c = gradient of f to x', given g    c = 0 where x is not > 0, if relu_in
+ *    d_in[0] = c, or d_in[0] + c if add[0]
+ *    d_in[residual] = g, or d_in[residual] + g if add[residual]; nothing is to be done where it is
+ *    the memory of d_out[0], which a later step then adds to
+ *    d_in[i] = 0 where in[i] is not > 0, if mask[i], after all of these
+ *
+ *  in the order of the inputs, the residual being the last. The sum may be made in place: the
+ *  memory of r may be that of out[0], but that of x never is. The plan sets mask[i] on the last of
+ *  the steps that write a gradient, so that it covers the whole sum; relu_in covers only what this
+ *  step gives. max(0, x) is x < 0 ? 0 : x, which lets a NaN pass; its slope at 0 is 0. */
+typedef enum vq_fold {
+    VQ_FOLD_RELU = 1,    /* relu and masked */
+    VQ_FOLD_ADD = 2,     /* residual */
+    VQ_FOLD_RELU_IN = 4, /* relu_in */
+    VQ_FOLD_MASK = 8     /* mask[i] of its node's own inputs, not of the residual */
+} vq_fold;
 
 /** One way to run an operation. Forward and backward allocate nothing. */
 struct vq_impl {

@@ -2,7 +2,8 @@
  * nn/plan_fold.c -- neighbours folded into one step, and the layout of every edge.
  *
  * A convolution whose implementation can do so takes over the sum that follows (residual) and
- * the activation after that; the folded steps vanish from the plan. */
+ * the activation after that, and the activation of its input where no other step can take that; the
+ * folded steps vanish from the plan. */
 #include "nn/ops.h"
 #include "nn/plan_parts.h"
 
@@ -68,6 +69,19 @@ static void fold_relu(vq_plan *plan, int s)
     take_over(plan, s, next);
 }
 
+/* Step s reads what its input's relu reads, where it alone reads the relu's output. */
+static void fold_relu_in(vq_plan *plan, int s)
+{
+    vq_planned *step = &plan->steps[s];
+    const int before = plan->edges[step->in[0]].producer;
+    if (before < 0 || plan->steps[before].run.node->op != &vq_op_relu) return;
+    if (only_reader(plan, before) != s) return;
+    plan->edges[step->in[0]].producer = -1;
+    step->run.relu_in = true;
+    step->in[0] = plan->steps[before].in[0];
+    drop_step(plan, before);
+}
+
 void vq_plan_folds(vq_plan *plan)
 {
     for (int s = 0; s < plan->n_steps; s++) {
@@ -75,6 +89,9 @@ void vq_plan_folds(vq_plan *plan)
         if (folds & VQ_FOLD_ADD) fold_add(plan, s);
         if (folds & VQ_FOLD_RELU) fold_relu(plan, s);
     }
+    /* Backwards, as the step that vanishes lies before. */
+    for (int s = plan->n_steps - 1; s >= 0; s--)
+        if (plan->steps[s].run.impl->folds & VQ_FOLD_RELU_IN) fold_relu_in(plan, s);
 }
 
 /* ---- layouts ----------------------------------------------------------------- */

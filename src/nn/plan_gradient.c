@@ -56,6 +56,16 @@ static void mark_leads(vq_plan *plan)
     }
 }
 
+/* The gradient of what a folded relu gives passes where that is > 0. The last step to write the
+ * gradient sees to it if it can; else the step with the relu goes through it once more. */
+static void place_mask(vq_plan *plan, vq_value value, vq_planned *last, int i)
+{
+    const int producer = plan->edges[value].producer;
+    if (producer < 0 || !plan->steps[producer].run.relu) return;
+    if (i == last->run.residual || !(last->run.impl->folds & VQ_FOLD_MASK)) return;
+    last->run.mask[i] = plan->steps[producer].run.masked = true;
+}
+
 void vq_plan_gradients(vq_plan *plan)
 {
     if (!plan->training) return;
@@ -63,14 +73,17 @@ void vq_plan_gradients(vq_plan *plan)
     mark_leads(plan);
     /* Backward runs from the last step to the first: the first to touch a gradient writes. */
     for (int v = 0; v < plan->graph->n_values; v++) {
-        bool written = false;
+        vq_planned *last = NULL;
+        int last_in = 0;
         for (int s = plan->n_steps - 1; s >= 0; s--) {
             vq_planned *step = &plan->steps[s];
             for (int i = 0; i < step->n_in; i++) {
                 if (step->in[i] != v || !step->run.wants[i] || !step->backward) continue;
-                step->run.add[i] = written;
-                written = true;
+                step->run.add[i] = last != NULL;
+                last = step;
+                last_in = i;
             }
         }
+        if (last) place_mask(plan, v, last, last_in);
     }
 }

@@ -26,9 +26,15 @@ static void extend(vq_storage *storage, int time)
     if (time > storage->to) storage->to = time;
 }
 
-static bool reads_out(const vq_planned *step)
+static bool reads_out(const vq_step *run)
 {
-    return step->backward && (step->run.impl->reads_out || step->run.relu);
+    return run->impl->reads_out || (run->relu && !run->masked);
+}
+
+static bool reads_in(const vq_step *run, int i)
+{
+    return run->mask[i] ||
+           (i != run->residual && (run->impl->reads_in || (run->relu_in && i == 0)));
 }
 
 /* Whether backward of step s reads the edge. */
@@ -37,9 +43,8 @@ static bool read_backward(const vq_plan *plan, int s, vq_value value)
     const vq_planned *step = &plan->steps[s];
     if (!step->backward) return false;
     for (int i = 0; i < step->n_in; i++)
-        if (step->in[i] == value && step->run.impl->reads_in && i != step->run.residual)
-            return true;
-    return plan->edges[value].producer == s && reads_out(step);
+        if (step->in[i] == value && reads_in(&step->run, i)) return true;
+    return plan->edges[value].producer == s && reads_out(&step->run);
 }
 
 /* The sum may overwrite the residual when nobody reads the residual later. */

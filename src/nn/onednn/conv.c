@@ -173,7 +173,7 @@ static void backward_residual(const vq_step *run)
 
 static vq_status backward(vq_step *run)
 {
-    if (run->relu)
+    if (run->relu && !run->masked)
         vq_elements_mask(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->out[0].data,
                          run->d_out[0].data);
     VQ_TRY(backward_params(run));

@@ -15,17 +15,28 @@ static void forward_range(void *arg, size_t begin, size_t end, int thread)
     for (size_t i = begin; i < end; i++) y[i] = a[i] + b[i];
 }
 
+/* y is what d_in is masked by, or NULL. */
+static void pass(const real *dy, const real *y, bool add, size_t count, real *dx)
+{
+    if (!y && !add) {
+        memcpy(dx, dy, count * sizeof *dx);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const real sum = dy[i] + (add ? dx[i] : 0);
+        dx[i] = !y || y[i] > 0 ? sum : 0;
+    }
+}
+
 static void backward_range(void *arg, size_t begin, size_t end, int thread)
 {
     const vq_step *run = arg;
     const real *dy = run->d_out[0].data;
     (void)thread;
     for (int k = 0; k < 2; k++) {
+        const real *y = run->mask[k] ? run->in[k].data : NULL;
         real *dx = run->d_in[k].data;
-        if (!dx) continue;
-        if (run->add[k])
-            for (size_t i = begin; i < end; i++) dx[i] += dy[i];
-        else memcpy(dx + begin, dy + begin, (end - begin) * sizeof *dx);
+        if (dx) pass(dy + begin, y ? y + begin : NULL, run->add[k], end - begin, dx + begin);
     }
 }
 
@@ -47,6 +58,7 @@ const vq_impl VQ_REAL(vq_add_portable) = {
     .name = "portable",
     .forward = forward,
     .backward = backward,
+    .folds = VQ_FOLD_MASK,
     .any_layout = true,
 };
 
