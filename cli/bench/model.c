@@ -90,7 +90,8 @@ static double billions(const model_bench *b)
 {
     vq_plan_line line;
     double sum = 0.0;
-    for (size_t i = 0; plan_line(b, i, &line); i++) sum += line.flops;
+    for (size_t i = 0; plan_line(b, i, &line); i++)
+        for (int d = 0; d < VQ_DIRECTIONS; d++) sum += line.flops[d];
     return 1e-9 * sum;
 }
 
@@ -98,7 +99,7 @@ static const char *operations_of(const model_bench *b)
 {
     vq_plan_line line;
     for (size_t i = 0; plan_line(b, i, &line); i++)
-        if (line.implementation && strstr(line.implementation, "onednn")) return "onednn";
+        if (strstr(line.implementation[VQ_FORWARD], "onednn")) return "onednn";
     return "portable";
 }
 

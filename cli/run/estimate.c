@@ -14,7 +14,8 @@ static double step_work(const training *t)
 {
     vq_plan_line line;
     double sum = 0.0;
-    for (size_t i = 0; vq_trainer_plan(t->trainer, i, &line); i++) sum += line.flops;
+    for (size_t i = 0; vq_trainer_plan(t->trainer, i, &line); i++)
+        for (int d = 0; d < VQ_DIRECTIONS; d++) sum += line.flops[d];
     return sum;
 }
 

@@ -67,17 +67,24 @@ static int model_facts(program *p, const char *path)
     return facts_print(p, facts);
 }
 
-static json_t *plan_rows(const vq_session *session)
+static json_t *plan_row(const vq_plan_line *line)
+{
+    size_t rank = 4;
+    while (rank > 0 && line->shape[rank - 1] == 0) rank--;
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o}", "node", line->node, "operation",
+                     line->operation, "implementation", line->implementation[VQ_FORWARD], "shape",
+                     fact_list(line->shape, rank), "bytes", (json_int_t)line->bytes, "gflop",
+                     fact_number(1e-9 * line->flops[VQ_FORWARD]));
+}
+
+static json_t *plan_rows(const vq_session *session, double *gflop)
 {
     json_t *rows = json_array();
     vq_plan_line line;
+    *gflop = 0.0;
     for (size_t i = 0; vq_session_plan(session, i, &line); i++) {
-        size_t rank = 4;
-        while (rank > 0 && line.shape[rank - 1] == 0) rank--;
-        (void)json_array_append_new(
-            rows, json_pack("{s:s, s:s, s:s?, s:o, s:I}", "node", line.node, "operation",
-                            line.operation, "implementation", line.implementation, "shape",
-                            fact_list(line.shape, rank), "bytes", (json_int_t)line.bytes));
+        *gflop += 1e-9 * line.flops[VQ_FORWARD];
+        (void)json_array_append_new(rows, plan_row(&line));
     }
     return rows;
 }
@@ -86,6 +93,7 @@ static int plan_facts(program *p, const inspect_options *o, const char *path)
 {
     vq_model *model = NULL;
     vq_session *session = NULL;
+    double gflop;
     int code;
     TRY(lib(p, vq_model_load(p->ctx, path, &model)));
     const vq_model_config *config = vq_model_configuration(model);
@@ -95,10 +103,11 @@ static int plan_facts(program *p, const inspect_options *o, const char *path)
                                       .backend = o->backend};
     TRY_TO(lib(p, vq_session_create(p->ctx, model, &wanted, &session)));
     const int64_t input[] = {wanted.batch, wanted.height, wanted.width, config->channels};
-    TRY_TO(facts_print(p, json_pack("{s:o, s:s, s:I, s:o}", "input", fact_list(input, 4),
+    json_t *rows = plan_rows(session, &gflop);
+    TRY_TO(facts_print(p, json_pack("{s:o, s:s, s:I, s:o, s:o}", "input", fact_list(input, 4),
                                     "instructions", vq_context_cpu(p->ctx), "buffer_bytes",
-                                    (json_int_t)vq_session_bytes(session), "plan",
-                                    plan_rows(session))));
+                                    (json_int_t)vq_session_bytes(session), "gflop",
+                                    fact_number(gflop), "plan", rows)));
 done:
     vq_session_destroy(session);
     vq_model_destroy(p->ctx, model);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <vqvae/context.h>
+#include <vqvae/measure.h>
 #include <vqvae/settings.h>
 
 #ifdef __cplusplus
@@ -144,10 +145,11 @@ VQ_API double vq_perplexity(const uint64_t *counts, size_t n, size_t *used);
 
 /** One prepared operation, for `inspect --plan`. */
 typedef struct vq_plan_line {
-    const char *node, *operation, *implementation;
+    const char *node, *operation;
+    const char *implementation[VQ_DIRECTIONS]; /**< NULL: not computed */
     int64_t shape[4]; /**< of its first output, N,H,W,C; 0 where it has none */
-    size_t bytes;
-    double flops; /**< floating-point operations of its products, of backward too in training */
+    size_t bytes;     /**< of outputs, gradients and kept data, before memory is shared */
+    double flops[VQ_DIRECTIONS]; /**< floating-point operations of its products */
 } vq_plan_line;
 /** Line i of the session's plan; false past the last. */
 VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_line *line);

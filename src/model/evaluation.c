@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * model/evaluation.c -- sums over a set of images, perplexity, and plans told in public words. */
 #include <math.h>
+#include <string.h>
 
 #include "model/session.h"
 #include "model/weights.h"
@@ -39,11 +40,9 @@ double vq_perplexity(const uint64_t *counts, size_t n, size_t *used)
 vq_plan_line vq_plan_line_at(const vq_plan *plan, int index)
 {
     const vq_plan_row row = vq_plan_row_at(plan, index);
-    vq_plan_line line = {.node = row.node,
-                         .operation = row.op,
-                         .implementation = row.implementation,
-                         .bytes = row.bytes,
-                         .flops = row.flops};
+    vq_plan_line line = {.node = row.node, .operation = row.op, .bytes = row.bytes};
+    memcpy(line.implementation, row.implementation, sizeof line.implementation);
+    memcpy(line.flops, row.flops, sizeof line.flops);
     const int rank = row.out.shape.rank < 4 ? row.out.shape.rank : 4;
     for (int i = 0; i < rank; i++) line.shape[i] = row.out.shape.dim[i];
     return line;

@@ -4,6 +4,7 @@
 #define VQ_NN_OP_H
 
 #include "nn/graph.h"
+#include <vqvae/measure.h>
 
 typedef struct vq_step vq_step;
 typedef struct vq_impl vq_impl;
@@ -33,9 +34,9 @@ struct vq_op {
     /** Sets STATE or TRAINED parameters from the first batch; NULL for most. `run` has just
      *  run forward. */
     vq_status (*start)(vq_step *run, uint64_t seed);
-    /** Floating-point operations of the products of one run, of backward too where it will run;
-     *  known once prepared. NULL: none worth counting. */
-    double (*flops)(const vq_step *run);
+    /** Floating-point operations of the products of one run in one direction that the plan
+     *  computes; known once prepared. NULL: none worth counting. */
+    double (*flops)(const vq_step *run, vq_direction direction);
     bool elementwise;    /* works in any layout, all edges alike */
     bool differentiable; /* false: gradients stop here (codes, pixels) */
     int targets;         /* the last so many inputs get no gradient (mse's target) */
@@ -45,7 +46,7 @@ struct vq_op {
 typedef struct vq_view {
     vq_desc desc;
     vq_layout layout;
-    void *data; /* NULL: not wanted (a gradient nobody reads) */
+    void *data; /* NULL: not wanted (a gradient nobody reads, or not in this run) */
 } vq_view;
 
 /** One prepared node: everything an implementation sees. */
@@ -112,8 +113,9 @@ struct vq_impl {
     void (*release)(vq_step *run);       /* NULL: nothing to release */
     /** Whether it can run this node with these descriptions; NULL: always. */
     bool (*supports)(const vq_node *node, const vq_desc *in, const vq_desc *out);
-    /** One line for `inspect --plan`: which algorithm was chosen. NULL: name says it. */
-    const char *(*describe)(const vq_step *run);
+    /** A few words for `inspect --plan` and the training state: which algorithm was chosen for a
+     *  direction that the plan computes. NULL: name says it. */
+    const char *(*describe)(const vq_step *run, vq_direction direction);
     unsigned folds;  /* VQ_FOLD_ bits it understands */
     bool any_layout; /* takes and gives BLOCKED16 edges too */
     bool reads_in;   /* backward reads in[] */

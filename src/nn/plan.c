@@ -136,13 +136,20 @@ void *vq_plan_gradient(const vq_plan *plan, vq_value value)
     return (unsigned char *)plan->backend->map(&plan->buffer) + plan->storages[edge->gradient].at;
 }
 
+static void tell(const vq_plan *plan, int step, vq_direction direction, bool ended)
+{
+    if (plan->observe) plan->observe(plan->observer, (size_t)step, direction, ended);
+}
+
 /* Runs the first `count` steps. */
 static vq_status run_forward(vq_plan *plan, int count)
 {
     memset(plan_sums(plan), 0, plan->graph->sums_count * sizeof(float));
     for (int s = 0; s < count; s++) {
         vq_step *run = &plan->steps[s].run;
+        tell(plan, s, VQ_FORWARD, false);
         VQ_TRY(run->impl->forward(run));
+        tell(plan, s, VQ_FORWARD, true);
     }
     return VQ_OK;
 }
@@ -157,14 +164,52 @@ vq_status vq_plan_forward_to(vq_plan *plan, vq_value value)
     return run_forward(plan, plan->edges[value].producer + 1);
 }
 
+static bool computes(const vq_planned *step, vq_direction direction)
+{
+    bool gradient = false;
+    if (direction == VQ_FORWARD) return true;
+    if (!step->backward) return false;
+    for (int i = 0; i < step->n_in && direction == VQ_GRADIENT_DATA; i++)
+        gradient |= step->run.wants[i];
+    for (int p = 0; p < step->run.node->n_params && direction == VQ_GRADIENT_WEIGHTS; p++)
+        gradient |= step->run.d_param[p].data != NULL;
+    return gradient;
+}
+
+/* Backward of step s in one direction: the gradients of the other are not wanted in this run. */
+static vq_status run_apart(vq_plan *plan, int s, vq_direction direction)
+{
+    vq_step run = plan->steps[s].run;
+    if (!computes(&plan->steps[s], direction)) return VQ_OK;
+    vq_view *others = direction == VQ_GRADIENT_DATA ? run.d_param : run.d_in;
+    const int n = direction == VQ_GRADIENT_DATA ? VQ_MAX_PARAMS : VQ_MAX_IN;
+    for (int i = 0; i < n; i++) others[i].data = NULL;
+    tell(plan, s, direction, false);
+    VQ_TRY(run.impl->backward(&run));
+    tell(plan, s, direction, true);
+    return VQ_OK;
+}
+
 vq_status vq_plan_backward(vq_plan *plan)
 {
     memset(plan->reduction, 0, plan->graph->trained_count * real_size(plan));
     for (int s = plan->n_steps - 1; s >= 0; s--) {
         vq_step *run = &plan->steps[s].run;
-        if (plan->steps[s].backward) VQ_TRY(run->impl->backward(run));
+        if (!plan->steps[s].backward) continue;
+        if (!plan->observe) {
+            VQ_TRY(run->impl->backward(run));
+            continue;
+        }
+        VQ_TRY(run_apart(plan, s, VQ_GRADIENT_WEIGHTS));
+        VQ_TRY(run_apart(plan, s, VQ_GRADIENT_DATA));
     }
     return VQ_OK;
+}
+
+void vq_plan_observe(vq_plan *plan, vq_observe_fn *observe, void *user)
+{
+    plan->observe = observe;
+    plan->observer = user;
 }
 
 vq_status vq_plan_start(vq_plan *plan, uint64_t seed)
@@ -225,10 +270,12 @@ vq_plan_row vq_plan_row_at(const vq_plan *plan, int index)
     const vq_step *run = &step->run;
     vq_plan_row row = {.node = run->node->name,
                        .op = run->node->op->name,
-                       .implementation =
-                           run->impl->describe ? run->impl->describe(run) : run->impl->name,
                        .bytes = run->saved_size};
-    if (run->node->op->flops) row.flops = run->node->op->flops(run);
+    for (vq_direction d = VQ_FORWARD; d < VQ_DIRECTIONS; d++) {
+        if (!computes(step, d)) continue;
+        row.implementation[d] = run->impl->describe ? run->impl->describe(run, d) : run->impl->name;
+        if (run->node->op->flops) row.flops[d] = run->node->op->flops(run, d);
+    }
     if (step->n_out) row.out = run->out[0].desc;
     for (int o = 0; o < step->n_out; o++) {
         const vq_desc *desc = &run->out[o].desc;

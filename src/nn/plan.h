@@ -55,6 +55,10 @@ VQ_MUST_USE vq_status vq_plan_forward(vq_plan *plan);
 VQ_MUST_USE vq_status vq_plan_forward_to(vq_plan *plan, vq_value value);
 /** Zeroes the gradients of parameters, then runs all steps in reverse. */
 VQ_MUST_USE vq_status vq_plan_backward(vq_plan *plan);
+/** Tells `observe` of each step as it runs, by its row, until it is NULL again. Gradients of inputs
+ *  and of weights, which a step otherwise computes in one go, are then computed apart: the same
+ *  numbers, but work that the two share is done twice. */
+void vq_plan_observe(vq_plan *plan, vq_observe_fn *observe, void *user);
 /** Lets every operation with state set parameters from the batch that lies in the feeds. */
 VQ_MUST_USE vq_status vq_plan_start(vq_plan *plan, uint64_t seed);
 
@@ -71,10 +75,11 @@ double vq_plan_loss(const vq_plan *plan);
 VQ_MUST_USE vq_status vq_plan_update(vq_plan *plan, float *state, int64_t step);
 
 typedef struct vq_plan_row {
-    const char *node, *op, *implementation;
+    const char *node, *op;
+    const char *implementation[VQ_DIRECTIONS]; /* NULL: not computed */
     vq_desc out;
-    size_t bytes; /* of its outputs, gradients and kept data, before sharing */
-    double flops; /* operations of its products, backward included in training */
+    size_t bytes;                /* of its outputs, gradients and kept data, before sharing */
+    double flops[VQ_DIRECTIONS]; /* operations of its products */
 } vq_plan_row;
 int vq_plan_rows(const vq_plan *plan);
 vq_plan_row vq_plan_row_at(const vq_plan *plan, int index);

@@ -49,6 +49,8 @@ struct vq_plan {
     void *reduction; /* gradients, then sums */
     double *terms;   /* of the graph, in its order */
     double *weights;
+    vq_observe_fn *observe; /* or NULL */
+    void *observer;
 };
 
 /** Time at which a step runs backward. */

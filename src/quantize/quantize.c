@@ -49,9 +49,10 @@ vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, v
     return vq_graph_term(ctx, graph, node, "commitment", attrs->commitment);
 }
 
-double vq_quantize_flops(const vq_step *run)
+double vq_quantize_flops(const vq_step *run, vq_direction direction)
 {
     const vq_quantize_sizes s = vq_quantize_sizes_of(run);
+    if (direction != VQ_FORWARD) return 0.0;
     return 2.0 * (double)s.n * (double)s.n_codes * (double)s.dim;
 }
 

@@ -25,7 +25,7 @@ VQ_MUST_USE vq_status vq_ema_check(vq_context *ctx, const char *name,
 /** Checks the attributes, then declares codebook, commitment term and sums. */
 vq_status vq_quantize_declare(vq_context *ctx, vq_graph *graph, vq_node *node, vq_param_kind kind);
 /** 2nKD: the search. */
-double vq_quantize_flops(const vq_step *run);
+double vq_quantize_flops(const vq_step *run, vq_direction direction);
 vq_status vq_quantize_infer(vq_context *ctx, const vq_node *node, const vq_desc *in, vq_desc *out);
 /** With VQ_CODEBOOK_DATA sets the codebook to rows of z, distinct ones where there are enough;
  *  else leaves it. */

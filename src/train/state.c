@@ -28,7 +28,10 @@ static json_t *plan_of(const vq_trainer *t)
     json_t *plan = json_array();
     for (int i = 0; plan && i < vq_plan_rows(t->plan); i++) {
         const vq_plan_row row = vq_plan_row_at(t->plan, i);
-        if (json_array_append_new(plan, json_pack("[s,s]", row.node, row.implementation)) == 0)
+        const char *const *by = row.implementation;
+        if (json_array_append_new(plan, json_pack("[s,s,s?,s?]", row.node, by[VQ_FORWARD],
+                                                  by[VQ_GRADIENT_DATA], by[VQ_GRADIENT_WEIGHTS])) ==
+            0)
             continue;
         json_decref(plan);
         plan = NULL;

@@ -174,9 +174,39 @@ typedef struct numbers {
     int steps;
 } numbers;
 
-static numbers run(const net *n, const vq_backend *backend, wanted wanted_edges)
+enum { STEPS_MOST = 16 };
+
+/* How often each step began and ended in each direction, and that one ended before the next. */
+typedef struct watch {
+    int begun[STEPS_MOST][VQ_DIRECTIONS], ended[STEPS_MOST][VQ_DIRECTIONS];
+    bool inside;
+} watch;
+
+static void note(void *user, size_t line, vq_direction direction, bool ended)
+{
+    watch *w = user;
+    assert_in_range(line, 0, STEPS_MOST - 1);
+    assert_int_equal(w->inside, ended);
+    w->inside = !ended;
+    (ended ? w->ended : w->begun)[line][direction]++;
+}
+
+/* Each direction that a row names ran once. */
+static void check_watch(const vq_plan *plan, const watch *w)
+{
+    for (int s = 0; s < vq_plan_rows(plan); s++) {
+        const vq_plan_row row = vq_plan_row_at(plan, s);
+        for (int d = 0; d < VQ_DIRECTIONS; d++) {
+            assert_int_equal(w->begun[s][d], row.implementation[d] != NULL);
+            assert_int_equal(w->ended[s][d], row.implementation[d] != NULL);
+        }
+    }
+}
+
+static numbers run(const net *n, const vq_backend *backend, wanted wanted_edges, watch *w)
 {
     vq_plan *plan = plan_of(n, backend, true, wanted_edges);
+    if (w) vq_plan_observe(plan, note, w);
     const size_t trained = n->graph->trained_count;
     numbers got = {.count = 2 * COUNT + trained,
                    .bytes = vq_plan_bytes(plan),
@@ -189,6 +219,7 @@ static numbers run(const net *n, const vq_backend *backend, wanted wanted_edges)
     must(n->ctx, vq_plan_backward(plan));
     memcpy(got.all + COUNT, vq_plan_gradient(plan, n->x), COUNT * sizeof(float));
     memcpy(got.all + 2 * COUNT, vq_plan_reduction(plan, NULL), trained * sizeof(float));
+    if (w) check_watch(plan, w);
     vq_plan_destroy(plan);
     return got;
 }
@@ -199,12 +230,29 @@ static void sharing_memory_changes_no_bit(void **state)
     (void)state;
     net n;
     net_open(&n);
-    const numbers shared = run(&n, &vq_backend_portable, WANT_Y);
-    const numbers apart = run(&n, &vq_backend_portable, WANT_ALL);
+    const numbers shared = run(&n, &vq_backend_portable, WANT_Y, NULL);
+    const numbers apart = run(&n, &vq_backend_portable, WANT_ALL, NULL);
     assert_true(shared.bytes < apart.bytes);
     assert_memory_equal(shared.all, apart.all, shared.count * sizeof(float));
     test_free(shared.all);
     test_free(apart.all);
+    net_close(&n);
+}
+
+/* It computes the two kinds of gradients apart. */
+static void watching_changes_no_bit(void **state)
+{
+    (void)state;
+    net n;
+    net_open(&n);
+    for (const vq_backend *const *backend = golden_backends(); *backend; backend++) {
+        watch w = {0};
+        const numbers plain = run(&n, *backend, WANT_Y, NULL);
+        const numbers watched = run(&n, *backend, WANT_Y, &w);
+        assert_memory_equal(watched.all, plain.all, plain.count * sizeof(float));
+        test_free(plain.all);
+        test_free(watched.all);
+    }
     net_close(&n);
 }
 
@@ -228,9 +276,10 @@ static void folding_changes_no_number(void **state)
     (void)state;
     net n;
     net_open(&n);
-    const numbers plain = run(&n, &vq_backend_portable, WANT_ALL);
+    const numbers plain = run(&n, &vq_backend_portable, WANT_ALL, NULL);
     for (const vq_backend *const *backend = golden_backends(); *backend; backend++) {
-        const numbers folded = run(&n, *backend, WANT_Y), unfolded = run(&n, *backend, WANT_ALL);
+        const numbers folded = run(&n, *backend, WANT_Y, NULL);
+        const numbers unfolded = run(&n, *backend, WANT_ALL, NULL);
         assert_int_equal(unfolded.steps, plain.steps);
         /* first with its relu, second with the sum and its relu */
         assert_int_equal(folded.steps,
@@ -351,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_of_one_time_lie_apart),
         cmocka_unit_test(sharing_memory_changes_no_bit),
+        cmocka_unit_test(watching_changes_no_bit),
         cmocka_unit_test(folding_changes_no_number),
         cmocka_unit_test(unfed_edges_are_named),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),

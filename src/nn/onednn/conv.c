@@ -139,7 +139,7 @@ static vq_status forward(vq_step *run)
 static vq_status backward_params(vq_step *run)
 {
     const conv_state *state = run->state;
-    if (!state->weights) return VQ_OK;
+    if (!run->d_param[0].data) return VQ_OK;
     vq_dnn_data data = data_for(run, run->in[0].data, run->d_out[0].data);
     data.weight = run->d_param[0].data;
     data.bias = run->d_param[1].data;
@@ -183,10 +183,11 @@ static vq_status backward(vq_step *run)
     return VQ_OK;
 }
 
-static const char *describe(const vq_step *run)
+static const char *describe(const vq_step *run, vq_direction direction)
 {
     const conv_state *state = run->state;
-    return vq_dnn_describe(state->forward);
+    const vq_dnn *const made[VQ_DIRECTIONS] = {state->forward, state->data, state->weights};
+    return vq_dnn_describe(made[direction]);
 }
 
 const vq_impl vq_conv2d_onednn = {

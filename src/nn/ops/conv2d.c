@@ -77,8 +77,9 @@ static vq_status infer(vq_context *ctx, const vq_node *node, const vq_desc *in, 
     return VQ_OK;
 }
 
-static double flops(const vq_step *run)
+static double flops(const vq_step *run, vq_direction direction)
 {
+    (void)direction;
     const vq_conv_attrs *attrs = run->node->attrs;
     return vq_convolution_flops(run, &run->out[0].desc.shape, attrs->in);
 }

@@ -91,14 +91,12 @@ vq_status vq_convolution_check(vq_context *ctx, const vq_node *node, const vq_de
     return VQ_OK;
 }
 
-/* Every number of the map takes part in in*kh*kw multiply-adds, in each of up to three products:
- * the output, the gradient of the input and that of the weights. */
+/* Every number of the map takes part in in*kh*kw multiply-adds. */
 double vq_convolution_flops(const vq_step *run, const vq_shape *map, int64_t channels)
 {
     const vq_conv_attrs *attrs = run->node->attrs;
-    const double once = 2.0 * (double)vq_shape_count(map) * (double)channels *
-                        (double)attrs->kernel[0] * (double)attrs->kernel[1];
-    return once * (1 + run->wants[0] + (run->d_param[0].data != NULL));
+    return 2.0 * (double)vq_shape_count(map) * (double)channels * (double)attrs->kernel[0] *
+           (double)attrs->kernel[1];
 }
 
 #endif

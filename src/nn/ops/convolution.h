@@ -29,8 +29,8 @@ typedef struct vq_convolution {
 vq_convolution vq_convolution_of(const vq_conv_attrs *attrs, const vq_shape *image,
                                  const vq_shape *map);
 
-/** Floating-point operations of a convolution or its adjoint: `map` is the smaller side's shape,
- *  `channels` those of the other side. */
+/** Floating-point operations of a convolution, its adjoint or the gradient of its weights: `map` is
+ *  the smaller side's shape, `channels` those of the other side. */
 double vq_convolution_flops(const vq_step *run, const vq_shape *map, int64_t channels);
 
 /** Checks the attributes, then declares weight (out of C, in of C, kh, kw) and bias, both
