@@ -5,6 +5,7 @@
 #if defined(__x86_64__)
 #include "kernels/x86.h"
 #include <immintrin.h>
+#include <math.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
 
@@ -189,17 +190,17 @@ TARGET static void search(size_t depth, const float *x, const float *codes, cons
 }
 
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
-                        const float *gradient, float *moment1, float *moment2)
+                        const float *gradient, float *moment1, float *moment2, float *average)
 {
     const __m256 take1 = _mm256_set1_ps(1.0f - s->decay1);
     const __m256 take2 = _mm256_set1_ps(1.0f - s->decay2);
     const __m256 scale = _mm256_set1_ps(s->scale), l2 = _mm256_set1_ps(s->l2);
     const __m256 correction2 = _mm256_set1_ps(s->correction2);
     const __m256 epsilon = _mm256_set1_ps(s->epsilon), rate = _mm256_set1_ps(s->rate);
-    const __m256 weight_decay = _mm256_set1_ps(s->weight_decay);
+    const __m256 weight_decay = _mm256_set1_ps(s->weight_decay), follow = _mm256_set1_ps(s->follow);
     size_t i = 0;
     for (; i + 8 <= count; i += 8) {
-        const __m256 w = _mm256_loadu_ps(parameter + i);
+        __m256 w = _mm256_loadu_ps(parameter + i);
         __m256 m = _mm256_loadu_ps(moment1 + i), v = _mm256_loadu_ps(moment2 + i);
         const __m256 g =
             _mm256_fmadd_ps(l2, w, _mm256_mul_ps(scale, _mm256_loadu_ps(gradient + i)));
@@ -209,10 +210,40 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
         const __m256 step = _mm256_div_ps(m, root);
         _mm256_storeu_ps(moment1 + i, m);
         _mm256_storeu_ps(moment2 + i, v);
-        _mm256_storeu_ps(parameter + i,
-                         _mm256_fnmadd_ps(rate, step, _mm256_mul_ps(weight_decay, w)));
+        w = _mm256_fnmadd_ps(rate, step, _mm256_mul_ps(weight_decay, w));
+        _mm256_storeu_ps(parameter + i, w);
+        if (!average) continue;
+        const __m256 before = _mm256_loadu_ps(average + i);
+        _mm256_storeu_ps(average + i, _mm256_fmadd_ps(follow, _mm256_sub_ps(w, before), before));
     }
-    vq_kernels_portable.adam(count - i, s, parameter + i, gradient + i, moment1 + i, moment2 + i);
+    vq_kernels_portable.adam(count - i, s, parameter + i, gradient + i, moment1 + i, moment2 + i,
+                             average ? average + i : NULL);
+}
+
+/* Lanes 4v to 4v+3 of the sums are those of sum[v]. */
+TARGET static double squares(size_t count, const float *x, const float *y, float scale, float *to)
+{
+    __m256d sum[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(),
+                      _mm256_setzero_pd()};
+    double lane[VQ_SUM_LANES];
+    size_t i = 0;
+    for (; i + VQ_SUM_LANES <= count; i += VQ_SUM_LANES) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < 4; v++) {
+            const __m128 a = _mm_loadu_ps(x + i + 4 * v);
+            const __m128 b = y ? _mm_loadu_ps(y + i + 4 * v) : _mm_setzero_ps();
+            const __m256d gap = _mm256_sub_pd(_mm256_cvtps_pd(a), _mm256_cvtps_pd(b));
+            sum[v] = _mm256_fmadd_pd(gap, gap, sum[v]);
+            if (to) _mm_storeu_ps(to + i + 4 * v, _mm_mul_ps(_mm_set1_ps(scale), _mm_sub_ps(a, b)));
+        }
+    }
+    for (size_t v = 0; v < 4; v++) _mm256_storeu_pd(lane + 4 * v, sum[v]);
+    for (size_t l = 0; i < count; i++, l++) {
+        const double gap = (double)x[i] - (y ? (double)y[i] : 0.0);
+        lane[l] = fma(gap, gap, lane[l]);
+        if (to) to[i] = scale * (x[i] - (y ? y[i] : 0.0f));
+    }
+    return vq_sum_lanes(lane);
 }
 
 const vq_kernels vq_kernels_avx2 = {
@@ -227,6 +258,7 @@ const vq_kernels vq_kernels_avx2 = {
     .halves = halves,
     .search = search,
     .adam = adam,
+    .squares = squares,
 };
 
 #endif

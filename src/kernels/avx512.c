@@ -224,17 +224,17 @@ TARGET static void search_narrow(size_t depth, const float *x, const float *code
 }
 
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
-                        const float *gradient, float *moment1, float *moment2)
+                        const float *gradient, float *moment1, float *moment2, float *average)
 {
     const __m512 take1 = _mm512_set1_ps(1.0f - s->decay1);
     const __m512 take2 = _mm512_set1_ps(1.0f - s->decay2);
     const __m512 scale = _mm512_set1_ps(s->scale), l2 = _mm512_set1_ps(s->l2);
     const __m512 correction2 = _mm512_set1_ps(s->correction2);
     const __m512 epsilon = _mm512_set1_ps(s->epsilon), rate = _mm512_set1_ps(s->rate);
-    const __m512 weight_decay = _mm512_set1_ps(s->weight_decay);
+    const __m512 weight_decay = _mm512_set1_ps(s->weight_decay), follow = _mm512_set1_ps(s->follow);
     for (size_t i = 0; i < count; i += 16) {
         const __mmask16 mask = first_lanes(count - i);
-        const __m512 w = _mm512_maskz_loadu_ps(mask, parameter + i);
+        __m512 w = _mm512_maskz_loadu_ps(mask, parameter + i);
         const __m512 gradients = _mm512_maskz_loadu_ps(mask, gradient + i);
         __m512 m = _mm512_maskz_loadu_ps(mask, moment1 + i);
         __m512 v = _mm512_maskz_loadu_ps(mask, moment2 + i);
@@ -245,16 +245,46 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
         const __m512 step = _mm512_div_ps(m, root);
         _mm512_mask_storeu_ps(moment1 + i, mask, m);
         _mm512_mask_storeu_ps(moment2 + i, mask, v);
-        _mm512_mask_storeu_ps(parameter + i, mask,
-                              _mm512_fnmadd_ps(rate, step, _mm512_mul_ps(weight_decay, w)));
+        w = _mm512_fnmadd_ps(rate, step, _mm512_mul_ps(weight_decay, w));
+        _mm512_mask_storeu_ps(parameter + i, mask, w);
+        if (!average) continue;
+        const __m512 before = _mm512_maskz_loadu_ps(mask, average + i);
+        _mm512_mask_storeu_ps(average + i, mask,
+                              _mm512_fmadd_ps(follow, _mm512_sub_ps(w, before), before));
     }
+}
+
+INLINE __m512d square_gaps(__m256 x, __m256 y, __m512d sum)
+{
+    const __m512d gap = _mm512_sub_pd(_mm512_cvtps_pd(x), _mm512_cvtps_pd(y));
+    return _mm512_fmadd_pd(gap, gap, sum);
+}
+
+/* What a mask leaves out is 0, as is its square. */
+TARGET static double squares(size_t count, const float *x, const float *y, float scale, float *to)
+{
+    __m512d low = _mm512_setzero_pd(), high = _mm512_setzero_pd();
+    double lane[VQ_SUM_LANES];
+    for (size_t i = 0; i < count; i += VQ_SUM_LANES) {
+        const __mmask16 mask = first_lanes(count - i);
+        const __m512 a = _mm512_maskz_loadu_ps(mask, x + i);
+        const __m512 b = y ? _mm512_maskz_loadu_ps(mask, y + i) : _mm512_setzero_ps();
+        low = square_gaps(_mm512_castps512_ps256(a), _mm512_castps512_ps256(b), low);
+        high = square_gaps(_mm512_extractf32x8_ps(a, 1), _mm512_extractf32x8_ps(b, 1), high);
+        if (to)
+            _mm512_mask_storeu_ps(to + i, mask,
+                                  _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_sub_ps(a, b)));
+    }
+    _mm512_storeu_pd(lane, low);
+    _mm512_storeu_pd(lane + 8, high);
+    return vq_sum_lanes(lane);
 }
 
 /* What every processor with these instructions runs; some screen in bf16 besides. */
 #define KERNELS                                                                                    \
     .tile_rows = ROWS, .tile_cols = COLS, .search_lanes = LANES, .gemm_tile = gemm_tile,           \
     .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves, .search = search,       \
-    .search_narrow = search_narrow, .adam = adam
+    .search_narrow = search_narrow, .adam = adam, .squares = squares
 
 const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
 const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",

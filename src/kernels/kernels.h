@@ -65,7 +65,8 @@ typedef void vq_search_fn(size_t depth, const float *x, const float *codes, cons
  *    moment1 += (1 - decay1) * (g - moment1)
  *    moment2 += (1 - decay2) * (g*g - moment2)
  *    parameter = weight_decay * parameter
- *                - rate * moment1 / (correction2 * sqrt(moment2) + epsilon) */
+ *                - rate * moment1 / (correction2 * sqrt(moment2) + epsilon)
+ *    average += follow * (parameter - average), unless average is NULL */
 typedef struct vq_adam_step {
     float rate;           /* lr / (1 - b1^t) */
     float decay1, decay2; /* b1, b2 */
@@ -74,9 +75,25 @@ typedef struct vq_adam_step {
     float weight_decay; /* 1 - lr * decay for AdamW; 1 where there is none */
     float l2;           /* added to the gradient: l2 * parameter (Adam's weight decay) */
     float scale;        /* of the gradient, from clipping; 1 where there is none */
+    float follow;       /* 1 - decay of the averaged parameters */
 } vq_adam_step;
 typedef void vq_adam_fn(size_t count, const vq_adam_step *s, float *parameter,
-                        const float *gradient, float *moment1, float *moment2);
+                        const float *gradient, float *moment1, float *moment2, float *average);
+
+enum { VQ_SUM_LANES = 16 };
+
+/** Sum of the squares of the gaps x[i] - y[i], or of the x[i] where y is NULL, in double: lane l is
+ *  one chain of fused multiply-adds over the i with i % VQ_SUM_LANES == l, and vq_sum_lanes() adds
+ *  the lanes. Where `to` is not NULL, to[i] = scale * (x[i] - y[i]), rounded after each operation. */
+typedef double vq_squares_fn(size_t count, const float *x, const float *y, float scale, float *to);
+
+/** Halves added to one another until one number is left. */
+static inline double vq_sum_lanes(double *lane)
+{
+    for (size_t half = VQ_SUM_LANES / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++) lane[l] += lane[l + half];
+    return lane[0];
+}
 
 enum { VQ_TILE_ROWS_MAX = 16, VQ_SEARCH_LANES_MAX = 32 };
 
@@ -95,6 +112,7 @@ typedef struct vq_kernels {
     vq_search_fn *search_narrow;          /* of half as many lanes; NULL where there is none */
     const struct vq_screening *screening; /* of screening.h; NULL where there is no bf16 */
     vq_adam_fn *adam;
+    vq_squares_fn *squares;
 } vq_kernels;
 
 /* One row an instruction set declares, selects and tests it: vq_kernels_portable, ... */

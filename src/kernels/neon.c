@@ -5,6 +5,7 @@
 #if defined(__aarch64__)
 #include "kernels/unroll.h"
 #include <arm_neon.h>
+#include <math.h>
 
 /* 8 x 3 vectors keep 24 of the 32 registers busy as sums. */
 enum { ROWS = 8, COLS = 12, VECTORS = 3 };
@@ -241,16 +242,16 @@ static void search(size_t depth, const float *x, const float *codes, const float
 /* ---- Adam ------------------------------------------------------------------------ */
 
 static void adam(size_t count, const vq_adam_step *s, float *parameter, const float *gradient,
-                 float *moment1, float *moment2)
+                 float *moment1, float *moment2, float *average)
 {
     const float32x4_t take1 = vdupq_n_f32(1.0f - s->decay1), take2 = vdupq_n_f32(1.0f - s->decay2);
     const float32x4_t scale = vdupq_n_f32(s->scale), l2 = vdupq_n_f32(s->l2);
     const float32x4_t correction2 = vdupq_n_f32(s->correction2);
     const float32x4_t epsilon = vdupq_n_f32(s->epsilon), rate = vdupq_n_f32(s->rate);
-    const float32x4_t weight_decay = vdupq_n_f32(s->weight_decay);
+    const float32x4_t weight_decay = vdupq_n_f32(s->weight_decay), follow = vdupq_n_f32(s->follow);
     size_t i = 0;
     for (; i + 4 <= count; i += 4) {
-        const float32x4_t w = vld1q_f32(parameter + i);
+        float32x4_t w = vld1q_f32(parameter + i);
         float32x4_t m = vld1q_f32(moment1 + i), v = vld1q_f32(moment2 + i);
         const float32x4_t g = vfmaq_f32(vmulq_f32(scale, vld1q_f32(gradient + i)), l2, w);
         m = vfmaq_f32(m, take1, vsubq_f32(g, m));
@@ -259,9 +260,43 @@ static void adam(size_t count, const vq_adam_step *s, float *parameter, const fl
         const float32x4_t step = vdivq_f32(m, root);
         vst1q_f32(moment1 + i, m);
         vst1q_f32(moment2 + i, v);
-        vst1q_f32(parameter + i, vfmsq_f32(vmulq_f32(weight_decay, w), rate, step));
+        w = vfmsq_f32(vmulq_f32(weight_decay, w), rate, step);
+        vst1q_f32(parameter + i, w);
+        if (!average) continue;
+        const float32x4_t before = vld1q_f32(average + i);
+        vst1q_f32(average + i, vfmaq_f32(before, follow, vsubq_f32(w, before)));
     }
-    vq_kernels_portable.adam(count - i, s, parameter + i, gradient + i, moment1 + i, moment2 + i);
+    vq_kernels_portable.adam(count - i, s, parameter + i, gradient + i, moment1 + i, moment2 + i,
+                             average ? average + i : NULL);
+}
+
+/* Lanes 2v and 2v+1 of the sums are those of sum[v]. */
+static double squares(size_t count, const float *x, const float *y, float scale, float *to)
+{
+    float64x2_t sum[8];
+    double lane[VQ_SUM_LANES];
+    size_t i = 0;
+    for (size_t v = 0; v < 8; v++) sum[v] = vdupq_n_f64(0.0);
+    for (; i + VQ_SUM_LANES <= count; i += VQ_SUM_LANES) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < 8; v += 2) {
+            const float32x4_t a = vld1q_f32(x + i + 2 * v);
+            const float32x4_t b = y ? vld1q_f32(y + i + 2 * v) : vdupq_n_f32(0.0f);
+            const float64x2_t low =
+                vsubq_f64(vcvt_f64_f32(vget_low_f32(a)), vcvt_f64_f32(vget_low_f32(b)));
+            const float64x2_t high = vsubq_f64(vcvt_high_f64_f32(a), vcvt_high_f64_f32(b));
+            sum[v] = vfmaq_f64(sum[v], low, low);
+            sum[v + 1] = vfmaq_f64(sum[v + 1], high, high);
+            if (to) vst1q_f32(to + i + 2 * v, vmulq_f32(vdupq_n_f32(scale), vsubq_f32(a, b)));
+        }
+    }
+    for (size_t v = 0; v < 8; v++) vst1q_f64(lane + 2 * v, sum[v]);
+    for (size_t l = 0; i < count; i++, l++) {
+        const double gap = (double)x[i] - (y ? (double)y[i] : 0.0);
+        lane[l] = fma(gap, gap, lane[l]);
+        if (to) to[i] = scale * (x[i] - (y ? y[i] : 0.0f));
+    }
+    return vq_sum_lanes(lane);
 }
 
 const vq_kernels vq_kernels_neon = {
@@ -276,6 +311,7 @@ const vq_kernels vq_kernels_neon = {
     .halves = halves,
     .search = search,
     .adam = adam,
+    .squares = squares,
 };
 
 #endif

@@ -82,7 +82,7 @@ static void search(size_t depth, const float *x, const float *codes, const float
 }
 
 static void adam(size_t count, const vq_adam_step *s, float *parameter, const float *gradient,
-                 float *moment1, float *moment2)
+                 float *moment1, float *moment2, float *average)
 {
     const float take1 = 1.0f - s->decay1, take2 = 1.0f - s->decay2;
     for (size_t i = 0; i < count; i++) {
@@ -93,7 +93,19 @@ static void adam(size_t count, const vq_adam_step *s, float *parameter, const fl
         moment1[i] = m;
         moment2[i] = v;
         parameter[i] = fmaf(-s->rate, step, s->weight_decay * parameter[i]);
+        if (average) average[i] = fmaf(s->follow, parameter[i] - average[i], average[i]);
     }
+}
+
+static double squares(size_t count, const float *x, const float *y, float scale, float *to)
+{
+    double sum[VQ_SUM_LANES] = {0.0};
+    for (size_t i = 0; i < count; i++) {
+        const double gap = (double)x[i] - (y ? (double)y[i] : 0.0);
+        sum[i % VQ_SUM_LANES] = fma(gap, gap, sum[i % VQ_SUM_LANES]);
+        if (to) to[i] = scale * (x[i] - (y ? y[i] : 0.0f));
+    }
+    return vq_sum_lanes(sum);
 }
 
 const vq_kernels vq_kernels_portable = {
@@ -108,4 +120,5 @@ const vq_kernels vq_kernels_portable = {
     .halves = halves,
     .search = search,
     .adam = adam,
+    .squares = squares,
 };

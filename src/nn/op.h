@@ -64,7 +64,7 @@ struct vq_step {
     vq_view d_param[VQ_MAX_PARAMS]; /* zeroed before backward; data NULL for STATE */
     float *sums;                    /* sums_count numbers, zeroed before forward */
     double *terms;                  /* n_terms numbers, set by forward */
-    const double *weights;          /* of the terms in the loss */
+    const double *weights;          /* of the terms in the loss; set before forward */
     size_t saved_size;              /* asked for by prepare: kept from forward to backward */
     size_t scratch_size;            /* asked for by prepare: free to use within one call */
     void *saved, *scratch;
@@ -120,6 +120,7 @@ struct vq_impl {
     bool any_layout; /* takes and gives BLOCKED16 edges too */
     bool reads_in;   /* backward reads in[] */
     bool reads_out;  /* backward reads out[] */
+    bool early;      /* forward gives d_in[i] already, in training, unless add[i] */
 };
 
 #endif

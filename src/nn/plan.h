@@ -53,7 +53,7 @@ void *vq_plan_gradient(const vq_plan *plan, vq_value value);
 VQ_MUST_USE vq_status vq_plan_forward(vq_plan *plan);
 /** Forward as far as the step that computes the value. */
 VQ_MUST_USE vq_status vq_plan_forward_to(vq_plan *plan, vq_value value);
-/** Zeroes the gradients of parameters, then runs all steps in reverse. */
+/** Zeroes the gradients of parameters, then runs all steps in reverse; once after each forward. */
 VQ_MUST_USE vq_status vq_plan_backward(vq_plan *plan);
 /** Tells `observe` of each step as it runs, by its row, until it is NULL again. Gradients of inputs
  *  and of weights, which a step otherwise computes in one go, are then computed apart: the same
@@ -66,8 +66,8 @@ VQ_MUST_USE vq_status vq_plan_start(vq_plan *plan, uint64_t seed);
 void *vq_plan_reduction(const vq_plan *plan, size_t *count);
 /** Value of a term after forward. */
 double vq_plan_term(const vq_plan *plan, int term);
-/** Gives a term another weight than its graph does. A node whose terms all have weight 0 in the
- *  graph, and which leads to no other term, stays without a backward. */
+/** Gives a term another weight than its graph does, from the next forward on. A node whose terms
+ *  all have weight 0 in the graph, and which leads to no other term, stays without a backward. */
 void vq_plan_weigh(vq_plan *plan, int term, double weight);
 /** sum(weight * term). */
 double vq_plan_loss(const vq_plan *plan);

@@ -106,6 +106,8 @@ static void place_gradients(vq_plan *plan)
                                      ? plan->edges[step->out[0]].gradient
                                      : new_storage(plan, desc_bytes(&edge->desc), time, time);
             extend(&plan->storages[edge->gradient], time);
+            if (step->run.impl->early && !step->run.add[i])
+                extend(&plan->storages[edge->gradient], s);
             if (edge->keep_gradient) extend(&plan->storages[edge->gradient], 2 * plan->n_steps);
             if (edge->producer >= 0)
                 extend(&plan->storages[edge->gradient], vq_backward_time(plan, edge->producer));

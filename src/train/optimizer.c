@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * train/optimizer.c -- learning rate, clipping, Adam and AdamW, averaged weights. */
+ * train/optimizer.c -- learning rate, clipping, Adam and AdamW, averaged weights: one pass
+ * over the gradients for their norm, one over everything for the step. */
 #include "train/optimizer.h"
 
 #include <math.h>
@@ -25,17 +26,21 @@ double vq_learning_rate(const vq_train_config *c, int64_t step)
     return c->lr * share;
 }
 
-static double squares(const void *arg, size_t begin, size_t end)
+typedef struct norm_job {
+    vq_squares_fn *squares;
+    const float *numbers;
+} norm_job;
+
+static double sum_squares(const void *arg, size_t begin, size_t end)
 {
-    const float *numbers = arg;
-    double sum = 0.0;
-    for (size_t i = begin; i < end; i++) sum += (double)numbers[i] * (double)numbers[i];
-    return sum;
+    const norm_job *job = arg;
+    return job->squares(end - begin, job->numbers + begin, NULL, 0.0f, NULL);
 }
 
 double vq_gradient_norm(vq_context *ctx, const float *gradients, size_t count, double *partials)
 {
-    return sqrt(vq_sum_chunks(ctx, count, squares, gradients, partials));
+    const norm_job job = {vq_kernels_of(ctx)->squares, gradients};
+    return sqrt(vq_sum_chunks(ctx, count, sum_squares, &job, partials));
 }
 
 double vq_clip_scale(const vq_train_config *c, double norm)
@@ -50,6 +55,7 @@ typedef struct adam_job {
     vq_adam_step step;
     const float *gradients;
     vq_moments moments;
+    float *average;
     size_t at;
 } adam_job;
 
@@ -59,7 +65,15 @@ static void adam_range(void *arg, size_t begin, size_t end, int thread)
     const size_t from = job->at + begin;
     (void)thread;
     job->adam(end - begin, &job->step, job->moments.parameters + from, job->gradients + from,
-              job->moments.first + from, job->moments.second + from);
+              job->moments.first + from, job->moments.second + from,
+              job->average ? job->average + from : NULL);
+}
+
+/* 1 - the decay of averages, which rises so that the first weights are soon forgotten. */
+static float follow_of(const vq_train_config *c, int64_t step)
+{
+    const double early = (1.0 + (double)step) / (10.0 + (double)step);
+    return (float)(1.0 - (early < c->average ? early : c->average));
 }
 
 static vq_adam_step step_of(const vq_train_config *c, vq_param_group group, int64_t step,
@@ -76,14 +90,18 @@ static vq_adam_step step_of(const vq_train_config *c, vq_param_group group, int6
                           .epsilon = (float)c->eps,
                           .weight_decay = c->optimizer == 1 ? (float)(1.0 - lr * decay) : 1.0f,
                           .l2 = c->optimizer == 1 ? 0.0f : (float)decay,
-                          .scale = (float)scale};
+                          .scale = (float)scale,
+                          .follow = follow_of(c, step)};
 }
 
 void vq_optimizer_step(vq_context *ctx, const vq_graph *graph, const vq_train_config *config,
                        int64_t step, double clip_scale, const float *gradients,
-                       const vq_moments *moments)
+                       const vq_moments *moments, float *average)
 {
-    adam_job job = {.adam = vq_kernels_of(ctx)->adam, .gradients = gradients, .moments = *moments};
+    adam_job job = {.adam = vq_kernels_of(ctx)->adam,
+                    .gradients = gradients,
+                    .moments = *moments,
+                    .average = average};
     size_t pending = 0; /* numbers of the current group that wait to be moved together */
     vq_param_group group = VQ_GROUP_WEIGHTS;
     for (int p = 0; p <= graph->n_params; p++) {
@@ -100,28 +118,4 @@ void vq_optimizer_step(vq_context *ctx, const vq_graph *graph, const vq_train_co
             pending += param->count;
         }
     }
-}
-
-typedef struct average_job {
-    float decay;
-    const float *parameters;
-    float *average;
-} average_job;
-
-static void average_range(void *arg, size_t begin, size_t end, int thread)
-{
-    const average_job *job = arg;
-    (void)thread;
-    for (size_t i = begin; i < end; i++)
-        job->average[i] += (1.0f - job->decay) * (job->parameters[i] - job->average[i]);
-}
-
-void vq_average_step(vq_context *ctx, size_t count, double decay, int64_t step,
-                     const float *parameters, float *average)
-{
-    const double early = (1.0 + (double)step) / (10.0 + (double)step);
-    average_job job = {.decay = (float)(early < decay ? early : decay),
-                       .parameters = parameters,
-                       .average = average};
-    vq_parallel_for(ctx, count, GRAIN, average_range, &job);
 }

@@ -26,14 +26,11 @@ typedef struct vq_moments {
     float *parameters, *first, *second; /* graph->trained_count numbers each */
 } vq_moments;
 
-/** Moves all trained parameters by one step, counted from 1. */
+/** Moves all trained parameters by one step, counted from 1. Unless it is NULL,
+ *    average = decay * average + (1 - decay) * parameters,
+ *  the decay rising to config->average as (1 + t) / (10 + t). */
 void vq_optimizer_step(vq_context *ctx, const vq_graph *graph, const vq_train_config *config,
                        int64_t step, double clip_scale, const float *gradients,
-                       const vq_moments *moments);
-
-/** average = decay * average + (1 - decay) * parameters, the decay rising to its setting as
- *  (1 + t) / (10 + t) so that the first weights are soon forgotten. */
-void vq_average_step(vq_context *ctx, size_t count, double decay, int64_t step,
-                     const float *parameters, float *average);
+                       const vq_moments *moments, float *average);
 
 #endif

@@ -305,12 +305,9 @@ vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics 
     if (!isfinite(loss) || !isfinite(norm)) return vq_trainer_blame(t, loss);
     t->step++;
     vq_optimizer_step(t->ctx, t->graph, &t->config, t->step, vq_clip_scale(&t->config, norm),
-                      reduction, &t->moments);
+                      reduction, &t->moments, t->average);
     VQ_TRY(vq_plan_update(t->plan, t->state, t->step));
     vq_codebooks_follow(t);
-    if (t->average)
-        vq_average_step(t->ctx, t->graph->trained_count, t->config.average, t->step,
-                        t->moments.parameters, t->average);
     if (metrics) measure(t, loss, norm, metrics);
     return VQ_OK;
 }

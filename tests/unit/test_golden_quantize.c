@@ -174,7 +174,7 @@ static void run_gradient(const golden *file, const vq_backend *backend)
                               term_named(&rig, "node.codebook"));
         const float *gradient = golden_rig_gradient(&rig, "codebook");
         golden_compare_row(file, golden_get(file, "dcodebook"), (size_t)step, gradient);
-        vq_kernels_of(ctx)->adam(CODES * DIM, &adam, codebook, gradient, moment1, moment2);
+        vq_kernels_of(ctx)->adam(CODES * DIM, &adam, codebook, gradient, moment1, moment2, NULL);
         golden_compare_row(file, golden_get(file, "codebook"), (size_t)step, codebook);
     }
     golden_rig_close(&rig);

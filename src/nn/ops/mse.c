@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/ops/mse.c -- the term mean (x - target)^2 over all numbers:
- *   dx = weight * 2 (x - target) / count; the target gets no gradient. */
+ *   dx = weight * 2 (x - target) / count; the target gets no gradient.
+ * In training forward gives dx too, in the same pass, unless there is a sum to add it to. */
 #include "base/parallel.h"
+#include "kernels/kernels.h"
 #include "nn/ops.h"
 #include "nn/ops/common.h"
+
+typedef struct mse_job {
+    const real *x, *target;
+    real scale;
+    real *dx;               /* or NULL */
+    vq_squares_fn *squares; /* of floats */
+} mse_job;
+
+static mse_job job_of(const vq_step *run)
+{
+    const double count = (double)vq_shape_count(&run->in[0].desc.shape);
+    return (mse_job){.x = run->in[0].data,
+                     .target = run->in[1].data,
+                     .scale = (real)(run->weights[0] * 2.0 / count),
+                     .dx = run->d_in[0].data,
+                     .squares = vq_kernels_of(run->ctx)->squares};
+}
 
 static vq_status prepare(vq_step *run)
 {
@@ -12,42 +31,53 @@ static vq_status prepare(vq_step *run)
     return VQ_OK;
 }
 
+#ifdef VQ_REAL_DOUBLE
+
 static double squares(const void *arg, size_t begin, size_t end)
 {
-    const vq_step *run = arg;
-    const real *x = run->in[0].data, *target = run->in[1].data;
+    const mse_job *job = arg;
     double sum = 0.0;
     for (size_t i = begin; i < end; i++) {
-        const double gap = (double)x[i] - (double)target[i];
+        const double gap = job->x[i] - job->target[i];
         sum += gap * gap;
+        if (job->dx) job->dx[i] = job->scale * gap;
     }
     return sum;
 }
 
+#else
+
+static double squares(const void *arg, size_t begin, size_t end)
+{
+    const mse_job *job = arg;
+    return job->squares(end - begin, job->x + begin, job->target + begin, job->scale,
+                        job->dx ? job->dx + begin : NULL);
+}
+
+#endif
+
 static vq_status forward(vq_step *run)
 {
     const size_t count = vq_shape_count(&run->in[0].desc.shape);
-    run->terms[0] = vq_sum_chunks(run->ctx, count, squares, run, run->scratch) / (double)count;
+    mse_job job = job_of(run);
+    if (run->add[0]) job.dx = NULL;
+    run->terms[0] = vq_sum_chunks(run->ctx, count, squares, &job, run->scratch) / (double)count;
     return VQ_OK;
 }
 
-static void backward_range(void *arg, size_t begin, size_t end, int thread)
+static void add_range(void *arg, size_t begin, size_t end, int thread)
 {
-    const vq_step *run = arg;
-    const real *x = run->in[0].data, *target = run->in[1].data;
-    real *dx = run->d_in[0].data;
-    const double count = (double)vq_shape_count(&run->in[0].desc.shape);
-    const real scale = (real)(run->weights[0] * 2.0 / count);
+    const mse_job *job = arg;
     (void)thread;
-    for (size_t i = begin; i < end; i++)
-        dx[i] = scale * (x[i] - target[i]) + (run->add[0] ? dx[i] : 0);
+    for (size_t i = begin; i < end; i++) job->dx[i] += job->scale * (job->x[i] - job->target[i]);
 }
 
 static vq_status backward(vq_step *run)
 {
-    if (run->d_in[0].data)
+    mse_job job = job_of(run);
+    if (job.dx && run->add[0])
         vq_parallel_for(run->ctx, vq_shape_count(&run->in[0].desc.shape), VQ_ELEMENT_GRAIN,
-                        backward_range, run);
+                        add_range, &job);
     return VQ_OK;
 }
 
@@ -57,6 +87,7 @@ const vq_impl VQ_REAL(vq_mse_portable) = {
     .forward = forward,
     .backward = backward,
     .reads_in = true,
+    .early = true,
 };
 
 #ifndef VQ_REAL_DOUBLE
