@@ -13,7 +13,7 @@ typedef struct bench_options {
     const char *preset, *backend, *kernel;
     option_list set;
     int64_t batch, size, seconds, runs, n, dim, codes;
-    bool lines, ready;
+    bool lines, ready, use;
 } bench_options;
 
 typedef struct workload {
@@ -28,6 +28,7 @@ typedef struct workload {
 } workload;
 
 extern const workload workload_train, workload_forward;     /* bench/model.c */
+extern const workload workload_layers;                      /* bench/layers.c */
 extern const workload workload_nearest, workload_quantizer; /* bench/vectors.c */
 
 #endif

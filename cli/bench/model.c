@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/bench/model.c -- training steps of a model, and images through one. */
-#include "bench/bench.h"
-#include "settings.h"
+#include "bench/model.h"
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct model_bench {
-    const bench_options *o;
-    bool training;
-    settings settings;
-    int64_t shape[4];
-    uint8_t *pixels, *back;
-    vq_trainer *trainer;
-    vq_model *model;
-    vq_session *session;
-    vq_evaluation sums;
-} model_bench;
 
 /* Noise: no step may profit from pixels that are all alike. */
 static int fill_pixels(program *p, model_bench *b)
@@ -72,33 +59,31 @@ static int prepare(program *p, model_bench *b)
     return lib(p, vq_evaluation_create(p->ctx, b->model, &b->sums));
 }
 
-static int step(program *p, void *state)
+int model_bench_step(program *p, model_bench *b)
 {
-    model_bench *b = state;
     vq_step_metrics metrics;
     if (b->trainer) return lib(p, vq_trainer_step(b->trainer, b->pixels, &metrics));
     return lib(p, vq_session_evaluate(b->session, b->shape[0], b->pixels, &b->sums, b->back, NULL));
 }
 
-static bool plan_line(const model_bench *b, size_t i, vq_plan_line *line)
+bool model_bench_line(const model_bench *b, size_t i, vq_plan_line *line)
 {
     return b->trainer ? vq_trainer_plan(b->trainer, i, line) : vq_session_plan(b->session, i, line);
 }
 
-/* Billions of floating-point operations of a step's products. */
-static double billions(const model_bench *b)
+double model_bench_gflop(const model_bench *b)
 {
     vq_plan_line line;
     double sum = 0.0;
-    for (size_t i = 0; plan_line(b, i, &line); i++)
+    for (size_t i = 0; model_bench_line(b, i, &line); i++)
         for (int d = 0; d < VQ_DIRECTIONS; d++) sum += line.flops[d];
     return 1e-9 * sum;
 }
 
-static const char *operations_of(const model_bench *b)
+const char *model_bench_backend(const model_bench *b)
 {
     vq_plan_line line;
-    for (size_t i = 0; plan_line(b, i, &line); i++)
+    for (size_t i = 0; model_bench_line(b, i, &line); i++)
         if (strstr(line.implementation[VQ_FORWARD], "onednn")) return "onednn";
     return "portable";
 }
@@ -108,41 +93,50 @@ static json_t *facts(program *p, const void *state, double median_ms)
     const model_bench *b = state;
     (void)p;
     return json_pack("{s:s, s:o, s:s, s:o, s:o}", "preset", b->o->preset, "shape",
-                     fact_list(b->shape, 4), "backend", operations_of(b), "images_per_second",
+                     fact_list(b->shape, 4), "backend", model_bench_backend(b), "images_per_second",
                      fact_number(1e3 * (double)b->shape[0] / median_ms), "gflops",
-                     fact_number(1e3 * billions(b) / median_ms));
+                     fact_number(1e3 * model_bench_gflop(b) / median_ms));
 }
 
-static void close_model(program *p, void *state)
+void model_bench_close(program *p, model_bench *b)
 {
-    model_bench *b = state;
     vq_evaluation_clear(p->ctx, &b->sums);
     vq_session_destroy(b->session);
     vq_model_destroy(p->ctx, b->model);
     vq_trainer_destroy(b->trainer);
     free(b->pixels);
-    free(b);
 }
 
-static int open_model(program *p, const bench_options *o, bool training, void **state)
+int model_bench_open(program *p, const bench_options *o, bool training, model_bench *b)
 {
-    void *memory = NULL;
-    TRY(allocate(p, 1, sizeof(model_bench), &memory));
-    model_bench *b = *state = memory;
-    b->o = o;
-    b->training = training;
+    *b = (model_bench){.o = o, .training = training};
     TRY(configure(p, b));
     return prepare(p, b);
 }
 
+/* ---- whole steps ----------------------------------------------------------------- */
+
+static int step(program *p, void *state)
+{
+    return model_bench_step(p, state);
+}
+
+static void close_model(program *p, void *state)
+{
+    model_bench_close(p, state);
+    free(state);
+}
+
 static int open_train(program *p, const bench_options *o, void **state)
 {
-    return open_model(p, o, true, state);
+    TRY(allocate(p, 1, sizeof(model_bench), state));
+    return model_bench_open(p, o, true, *state);
 }
 
 static int open_forward(program *p, const bench_options *o, void **state)
 {
-    return open_model(p, o, false, state);
+    TRY(allocate(p, 1, sizeof(model_bench), state));
+    return model_bench_open(p, o, false, *state);
 }
 
 const workload workload_train = {"train", open_train, step, facts, close_model};

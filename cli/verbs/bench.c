@@ -8,15 +8,16 @@
 
 #define BENCH(...) OPTION(bench_options, __VA_ARGS__)
 static const option options[] = {
-    BENCH(preset, 'p', "PRESET", "cifar10", "train, forward: the model"),
+    BENCH(preset, 'p', "PRESET", "cifar10", "train, forward, layers: the model"),
     BENCH(set, 's', "KEY=VALUE", "", "one setting, such as model.level.0.k=1024; repeatable"),
-    BENCH(batch, 'b', "N", "128", "train, forward: images a step", .low = 1, .high = 65536),
+    BENCH(batch, 'b', "N", "128", "train, forward, layers: images a step", .low = 1, .high = 65536),
     BENCH(size, 0, "N", "0", "edge of the images; 0: 32, or 28 for grey ones", .low = 0,
           .high = 8192),
     BENCH(n, 'n', "N", "8192", "nearest, quantizer: vectors a step", .low = 1, .high = 1 << 30),
     BENCH(dim, 0, "N", "64", "numbers in a vector", .low = 1, .high = 1 << 20),
     BENCH(codes, 'k', "N", "512", "codes in the codebook", .low = 1, .high = 1 << 30),
     BENCH(ready, 0, NULL, "", "nearest: the codebook was packed before, and is not timed"),
+    BENCH(use, 0, NULL, "", "layers: of a model in use, not of a training step"),
     BENCH(seconds, 0, "N", "5", "how long to measure", .low = 1, .high = 3600),
     BENCH(runs, 0, "N", "0", "steps to measure instead; 0: as many as fit", .low = 0,
           .high = 1000000),
@@ -128,8 +129,8 @@ static int print_result(program *p, bench *b)
 
 static int find_workload(program *p, const char *word, const workload **out)
 {
-    static const workload *const all[] = {&workload_train, &workload_forward, &workload_nearest,
-                                          &workload_quantizer};
+    static const workload *const all[] = {&workload_train, &workload_forward, &workload_layers,
+                                          &workload_nearest, &workload_quantizer};
     enum { N = sizeof all / sizeof *all };
     const char *words[N];
     char hint[64];
@@ -138,7 +139,7 @@ static int find_workload(program *p, const char *word, const workload **out)
         *out = all[i];
         if (strcmp(word, words[i]) == 0) return DONE;
     }
-    return fail(p, BAD_USAGE, "bench measures train, forward, nearest or quantizer, not \"%s\"%s",
+    return fail(p, BAD_USAGE, "bench measures train, forward, layers, nearest or quantizer, not \"%s\"%s",
                 word, hint_of(word, words, N, hint, sizeof hint));
 }
 
@@ -166,7 +167,7 @@ done:
 const verb verb_bench = {
     .name = "bench",
     .summary = "measure how long a step takes",
-    .operands = "train|forward|nearest|quantizer",
+    .operands = "train|forward|layers|nearest|quantizer",
     .min_operands = 1,
     .max_operands = 1,
     .about =
@@ -174,13 +175,17 @@ const verb verb_bench = {
         "through encoder, quantiser and decoder, the search for the nearest codes (with the\n"
         "packing of the codebook unless it is --ready), or a training step of the quantiser\n"
         "alone, on random numbers after a warm-up. Prints the least and the median time of a\n"
-        "step; gflops counts two operations for each vector, code and number. With --lines it\n"
+        "step; gflops counts two operations for each vector, code and number. The workload layers\n"
+        "takes a training step apart: for each operation and direction its implementation, its\n"
+        "median time, its share of all of them and its rate as a share of the machine's peak, which\n"
+        "Winograd's algorithm may exceed, as it does less than gflop counts. With --lines it\n"
         "writes \"ready\", then runs one step for each line of standard input and answers with\n"
         "its milliseconds, or with the peak in GFLOP/s for the line \"peak\", so that two "
         "programs\n"
         "can be measured in turns.",
     .examples = "vqvae bench train --preset tiny --batch 32 --seconds 1\n"
                 "vqvae bench forward --preset tiny --runs 20 --json\n"
+                "vqvae bench layers --preset tiny --batch 32 --runs 20\n"
                 "vqvae bench nearest --n 8192 --dim 64 --codes 512 --runs 20\n"
                 "vqvae bench quantizer --runs 20",
     .options = options,

@@ -153,6 +153,8 @@ typedef struct vq_plan_line {
 } vq_plan_line;
 /** Line i of the session's plan; false past the last. */
 VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_line *line);
+/** Tells `observe` of every operation as it runs, until it is NULL again. */
+VQ_API void vq_session_observe(vq_session *session, vq_observe_fn *observe, void *user);
 /** What the bits of its results depend on besides the model: "portable avx2", or "onednn 2.6.3
  *  avx512_core + avx2", the library of the convolutions with the instruction set that it chose, and
  *  the one that the context gave to the rest. Lives as long as the session. */

@@ -84,7 +84,8 @@ enum { VQ_SUM_LANES = 16 };
 
 /** Sum of the squares of the gaps x[i] - y[i], or of the x[i] where y is NULL, in double: lane l is
  *  one chain of fused multiply-adds over the i with i % VQ_SUM_LANES == l, and vq_sum_lanes() adds
- *  the lanes. Where `to` is not NULL, to[i] = scale * (x[i] - y[i]), rounded after each operation. */
+ *  the lanes. Where `to` is not NULL, to[i] = scale * (x[i] - y[i]), rounded after each
+ *  operation. */
 typedef double vq_squares_fn(size_t count, const float *x, const float *y, float scale, float *to);
 
 /** Halves added to one another until one number is left. */

@@ -312,6 +312,12 @@ bool vq_session_plan(const vq_session *s, size_t index, vq_plan_line *line)
     return true;
 }
 
+void vq_session_observe(vq_session *s, vq_observe_fn *observe, void *user)
+{
+    vq_plan_observe(s->encoder, 0, observe, user);
+    vq_plan_observe(s->decoder, (size_t)vq_plan_rows(s->encoder), observe, user);
+}
+
 size_t vq_session_bytes(const vq_session *s)
 {
     return vq_plan_bytes(s->encoder) + vq_plan_bytes(s->decoder);

@@ -138,7 +138,8 @@ void *vq_plan_gradient(const vq_plan *plan, vq_value value)
 
 static void tell(const vq_plan *plan, int step, vq_direction direction, bool ended)
 {
-    if (plan->observe) plan->observe(plan->observer, (size_t)step, direction, ended);
+    if (plan->observe)
+        plan->observe(plan->observer, plan->observed_from + (size_t)step, direction, ended);
 }
 
 /* Runs the first `count` steps. */
@@ -206,10 +207,11 @@ vq_status vq_plan_backward(vq_plan *plan)
     return VQ_OK;
 }
 
-void vq_plan_observe(vq_plan *plan, vq_observe_fn *observe, void *user)
+void vq_plan_observe(vq_plan *plan, size_t first, vq_observe_fn *observe, void *user)
 {
     plan->observe = observe;
     plan->observer = user;
+    plan->observed_from = first;
 }
 
 vq_status vq_plan_start(vq_plan *plan, uint64_t seed)

@@ -51,6 +51,7 @@ struct vq_plan {
     double *weights;
     vq_observe_fn *observe; /* or NULL */
     void *observer;
+    size_t observed_from; /* what step 0 is called */
 };
 
 /** Time at which a step runs backward. */

@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "kernels/kernels.h"
 #include "model/builder.h"
 #include "model/session.h"
 #include "model/weights.h"
@@ -291,6 +292,38 @@ vq_status vq_trainer_begin(vq_trainer *t, const uint8_t *pixels)
     return VQ_OK;
 }
 
+/* What a step does besides the plan, in this order. */
+typedef enum phase { PHASE_NORM, PHASE_WEIGHTS, PHASE_CODEBOOKS, PHASES } phase;
+
+static void tell(const vq_trainer *t, phase which, bool ended)
+{
+    if (t->observe)
+        t->observe(t->observer, (size_t)vq_plan_rows(t->plan) + (size_t)which, VQ_FORWARD, ended);
+}
+
+static double gradient_norm(vq_trainer *t)
+{
+    tell(t, PHASE_NORM, false);
+    const double norm = vq_gradient_norm(t->ctx, vq_plan_reduction(t->plan, NULL),
+                                         t->graph->trained_count, t->partials);
+    tell(t, PHASE_NORM, true);
+    return norm;
+}
+
+/* Step t->step, whose gradients and sums are there. */
+static vq_status update(vq_trainer *t, double norm)
+{
+    tell(t, PHASE_WEIGHTS, false);
+    vq_optimizer_step(t->ctx, t->graph, &t->config, t->step, vq_clip_scale(&t->config, norm),
+                      vq_plan_reduction(t->plan, NULL), &t->moments, t->average);
+    tell(t, PHASE_WEIGHTS, true);
+    tell(t, PHASE_CODEBOOKS, false);
+    VQ_TRY(vq_plan_update(t->plan, t->state, t->step));
+    vq_codebooks_follow(t);
+    tell(t, PHASE_CODEBOOKS, true);
+    return VQ_OK;
+}
+
 vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics *metrics)
 {
     size_t count;
@@ -300,14 +333,10 @@ vq_status vq_trainer_step(vq_trainer *t, const uint8_t *pixels, vq_step_metrics 
     VQ_TRY(vq_plan_backward(t->plan));
     if (t->reduce) VQ_TRY(t->reduce(t->reduce_user, reduction, count));
 
-    const double loss = vq_plan_loss(t->plan);
-    const double norm = vq_gradient_norm(t->ctx, reduction, t->graph->trained_count, t->partials);
+    const double loss = vq_plan_loss(t->plan), norm = gradient_norm(t);
     if (!isfinite(loss) || !isfinite(norm)) return vq_trainer_blame(t, loss);
     t->step++;
-    vq_optimizer_step(t->ctx, t->graph, &t->config, t->step, vq_clip_scale(&t->config, norm),
-                      reduction, &t->moments, t->average);
-    VQ_TRY(vq_plan_update(t->plan, t->state, t->step));
-    vq_codebooks_follow(t);
+    VQ_TRY(update(t, norm));
     if (metrics) measure(t, loss, norm, metrics);
     return VQ_OK;
 }
@@ -349,9 +378,26 @@ void vq_trainer_set_reduce(vq_trainer *t, vq_reduce_fn reduce, void *user)
 
 bool vq_trainer_plan(const vq_trainer *t, size_t index, vq_plan_line *line)
 {
-    if (index >= (size_t)vq_plan_rows(t->plan)) return false;
-    *line = vq_plan_line_at(t->plan, (int)index);
+    static const char *const words[PHASES][2] = {{"gradients", "norm"},
+                                                 {"weights", "optimizer"},
+                                                 {"codebooks", "update"}};
+    const size_t rows = (size_t)vq_plan_rows(t->plan);
+    if (index >= rows + PHASES) return false;
+    if (index < rows) {
+        *line = vq_plan_line_at(t->plan, (int)index);
+        return true;
+    }
+    const char *const *of = words[index - rows];
+    *line = (vq_plan_line){.node = of[0], .operation = of[1]};
+    line->implementation[VQ_FORWARD] = vq_kernels_of(t->ctx)->name;
     return true;
+}
+
+void vq_trainer_observe(vq_trainer *t, vq_observe_fn *observe, void *user)
+{
+    t->observe = observe;
+    t->observer = user;
+    vq_plan_observe(t->plan, 0, observe, user);
 }
 
 size_t vq_trainer_bytes(const vq_trainer *t)

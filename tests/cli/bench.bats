@@ -39,6 +39,24 @@ field() {
     tail -3 out | awk '!($1 > 0) { exit 1 }'
 }
 
+@test "bench layers tells each operation and direction once, and their shares add up to 1" {
+    "$VQVAE" bench layers --preset tiny --batch 2 --backend portable --runs 3 --json > out
+    tr '{' '\n' < out | grep '"node"' > rows
+    [ "$(sort rows | uniq -d | wc -l)" -eq 0 ]
+    for direction in forward data weights; do
+        grep '"node":"encoder.0.down1"' rows | grep '"implementation":"portable' |
+            grep -q "\"direction\":\"$direction\""
+    done
+    # Nobody wants the gradient of pixels.
+    ! grep '"node":"encoder.0.down0"' rows | grep -q '"direction":"data"'
+    grep '"node":"weights"' rows | sed 's/.*"ms": *\([^,}]*\).*/\1/' | awk '{ exit !($1 > 0) }'
+    sed 's/.*"share": *\([^,}]*\).*/\1/' rows |
+        awk '{ sum += $1; if (!($1 >= 0)) exit 1 } END { exit !(sum > 0.999 && sum < 1.001) }'
+    "$VQVAE" bench layers --preset tiny --batch 2 --use --runs 3 --json > out
+    ! grep -q '"direction":"data"' out
+    grep -q '"node":"decoder.0.up1"' out
+}
+
 @test "an instruction set that is not known is wrong usage" {
     run "$VQVAE" bench nearest --kernel avx3 --runs 1
     [ "$status" -eq 2 ]

@@ -206,7 +206,7 @@ static void check_watch(const vq_plan *plan, const watch *w)
 static numbers run(const net *n, const vq_backend *backend, wanted wanted_edges, watch *w)
 {
     vq_plan *plan = plan_of(n, backend, true, wanted_edges);
-    if (w) vq_plan_observe(plan, note, w);
+    if (w) vq_plan_observe(plan, 0, note, w);
     const size_t trained = n->graph->trained_count;
     numbers got = {.count = 2 * COUNT + trained,
                    .bytes = vq_plan_bytes(plan),
