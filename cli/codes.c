@@ -79,23 +79,32 @@ static int check_array(program *p, const char *path, const vq_array *a, int64_t 
     return DONE;
 }
 
-static int gather(program *p, const char *path, const vq_array *a, code_set *set, size_t first)
+/* Copies the codes of one grid to their places among those of all grids. */
+static int gather(program *p, const char *path, const vq_array *a, size_t level, code_set *set,
+                  size_t first)
 {
     const size_t cells = (size_t)(a->shape.dim[1] * a->shape.dim[2]);
+    const int64_t k = set->grids[level].codes;
     for (size_t i = 0; i < (size_t)set->images; i++)
-        for (size_t c = 0; c < cells; c++)
-            if (!widen(a, i * cells + c, &set->codes[i * set->per_image + first + c]))
+        for (size_t c = 0; c < cells; c++) {
+            uint32_t *to = &set->codes[i * set->per_image + first + c];
+            if (!widen(a, i * cells + c, to))
                 return fail(p, BAD_INPUT, "%s: image %zu has a code below 0 or above 2^32 - 1",
                             path, i);
+            if (k > 0 && *to >= k)
+                return fail(p, BAD_INPUT,
+                            "%s: image %zu, level.%zu, position %zu: code %" PRIu32
+                            ", but the codebook has %" PRId64 " codes",
+                            path, i, level, c, *to, k);
+        }
     return DONE;
 }
 
-static int take_arrays(program *p, const char *path, const vq_array *const *arrays, size_t n,
-                       code_set *set)
+static int describe_arrays(program *p, const char *path, const vq_array *const *arrays, size_t n,
+                           code_set *set)
 {
-    void *codes = NULL;
-    size_t first = 0;
     set->n_grids = n;
+    set->per_image = 0;
     set->images = arrays[0]->shape.rank > 0 ? arrays[0]->shape.dim[0] : 0;
     for (size_t i = 0; i < n; i++) {
         const vq_array *a = arrays[i];
@@ -104,10 +113,30 @@ static int take_arrays(program *p, const char *path, const vq_array *const *arra
         (void)snprintf(set->grids[i].name, sizeof set->grids[i].name, "level.%zu", i);
         set->per_image += (size_t)(a->shape.dim[1] * a->shape.dim[2]);
     }
+    return DONE;
+}
+
+/* What was described may have been replaced since. */
+static int check_same(program *p, const char *path, const vq_array *a, const code_set *set,
+                      size_t level)
+{
+    const vq_grid *grid = &set->grids[level];
+    if (a && a->shape.rank == 3 && a->shape.dim[0] >= set->images &&
+        a->shape.dim[1] == grid->height && a->shape.dim[2] == grid->width)
+        return DONE;
+    return fail(p, BAD_INPUT, "%s changed while it was read", path);
+}
+
+/* The codes of the first set->images images. */
+static int take_codes(program *p, const char *path, const vq_array *const *arrays, code_set *set)
+{
+    void *codes = NULL;
+    size_t first = 0;
     TRY(allocate(p, (size_t)set->images * set->per_image, sizeof *set->codes, &codes));
     set->codes = codes;
-    for (size_t i = 0; i < n; i++) {
-        TRY(gather(p, path, arrays[i], set, first));
+    for (size_t i = 0; i < set->n_grids; i++) {
+        TRY(check_same(p, path, arrays[i], set, i));
+        TRY(gather(p, path, arrays[i], i, set, first));
         first += (size_t)(set->grids[i].height * set->grids[i].width);
     }
     return DONE;
@@ -126,7 +155,7 @@ static code_set *set_of_size(code_set *sets, size_t *n_sets, int64_t height, int
 {
     for (size_t i = 0; i < *n_sets; i++)
         if (sets[i].height == height && sets[i].width == width) return &sets[i];
-    sets[*n_sets] = (code_set){.height = height, .width = width};
+    sets[*n_sets] = (code_set){.height = height, .width = width, .in_names = width > 0};
     return &sets[(*n_sets)++];
 }
 
@@ -142,26 +171,33 @@ static bool size_of_name(const char *name, int64_t *height, int64_t *width)
     return strcmp(name, again) == 0 && *width > 0 && *height > 0 && level < VQ_MAX_LEVELS;
 }
 
-/* The grids of one size, whose names go on from level 0. */
-static int take_size(program *p, const char *path, const vq_archive *archive, code_set *set)
+/* The grids of one size, whose names go on from level 0; the first that is missing ends them. */
+static size_t arrays_of_size(const vq_archive *archive, const code_set *set,
+                             const vq_array *arrays[VQ_MAX_LEVELS])
 {
-    const vq_array *arrays[VQ_MAX_LEVELS];
     size_t n = 0;
     for (char name[96]; n < VQ_MAX_LEVELS; n++) {
-        if (set->width > 0) code_grid_name(set->width, set->height, n, name, sizeof name);
+        if (set->in_names) code_grid_name(set->width, set->height, n, name, sizeof name);
         else (void)snprintf(name, sizeof name, "level.%zu", n);
         arrays[n] = vq_archive_find(archive, name);
         if (!arrays[n]) break;
     }
+    return n;
+}
+
+static int describe_size(program *p, const char *path, const vq_archive *archive, code_set *set)
+{
+    const vq_array *arrays[VQ_MAX_LEVELS];
+    const size_t n = arrays_of_size(archive, set, arrays);
     if (n == 0) return fail(p, BAD_INPUT, "%s: its grids do not begin at level 0", path);
-    TRY(take_arrays(p, path, arrays, n, set));
+    TRY(describe_arrays(p, path, arrays, n, set));
     take_hash(set, vq_archive_meta(archive, "vqvae.model_hash"),
               vq_archive_meta(archive, "vqvae.arithmetic"));
     return DONE;
 }
 
-static int take_sizes(program *p, const char *path, const vq_archive *archive, code_set *sets,
-                      size_t *n_sets)
+static int describe_sizes(program *p, const char *path, const vq_archive *archive, code_set *sets,
+                          size_t *n_sets)
 {
     size_t taken = 0;
     for (size_t i = 0; i < archive->n_arrays; i++) {
@@ -174,29 +210,44 @@ static int take_sizes(program *p, const char *path, const vq_archive *archive, c
         (void)set_of_size(sets, n_sets, height, width);
     }
     for (size_t i = 0; i < *n_sets; i++) {
-        TRY(take_size(p, path, archive, &sets[i]));
+        TRY(describe_size(p, path, archive, &sets[i]));
         taken += sets[i].n_grids;
     }
     if (taken == archive->n_arrays) return DONE;
     return fail(p, BAD_INPUT, "%s: a level is missing among its grids", path);
 }
 
-static int read_archive(program *p, const char *path, code_set **sets, size_t *n_sets)
+static int describe_archive(program *p, const char *path, code_set **sets, size_t *n_sets)
 {
     vq_archive archive = {0};
     void *memory = NULL;
     int code;
-    TRY_TO(lib(p, vq_safetensors_load(p->ctx, path, &archive)));
+    TRY_TO(lib(p, vq_safetensors_describe(p->ctx, path, &archive)));
     if (archive.n_arrays == 0) TRY_TO(fail(p, BAD_INPUT, "%s holds no codes", path));
     TRY_TO(allocate(p, archive.n_arrays, sizeof **sets, &memory));
     *sets = memory;
-    TRY_TO(take_sizes(p, path, &archive, *sets, n_sets));
+    TRY_TO(describe_sizes(p, path, &archive, *sets, n_sets));
 done:
     vq_archive_clear(p->ctx, &archive);
     return code;
 }
 
-static int read_npy(program *p, const char *path, code_set **sets, size_t *n_sets)
+static int read_archive(program *p, const char *path, code_set *sets, size_t n_sets)
+{
+    vq_archive archive = {0};
+    const vq_array *arrays[VQ_MAX_LEVELS];
+    int code;
+    TRY_TO(lib(p, vq_safetensors_load(p->ctx, path, &archive)));
+    for (size_t i = 0; i < n_sets; i++) {
+        (void)arrays_of_size(&archive, &sets[i], arrays);
+        TRY_TO(take_codes(p, path, arrays, &sets[i]));
+    }
+done:
+    vq_archive_clear(p->ctx, &archive);
+    return code;
+}
+
+static int describe_npy(program *p, const char *path, code_set **sets, size_t *n_sets)
 {
     vq_array array = {0};
     const vq_array *const arrays[] = {&array};
@@ -204,8 +255,18 @@ static int read_npy(program *p, const char *path, code_set **sets, size_t *n_set
     TRY(allocate(p, 1, sizeof **sets, &memory));
     *sets = memory;
     *n_sets = 1;
+    TRY(lib(p, vq_npy_describe(p->ctx, path, &array)));
+    const int code = describe_arrays(p, path, arrays, 1, *sets);
+    vq_array_clear(p->ctx, &array);
+    return code;
+}
+
+static int read_npy(program *p, const char *path, code_set *set)
+{
+    vq_array array = {0};
+    const vq_array *const arrays[] = {&array};
     TRY(lib(p, vq_npy_load(p->ctx, path, &array)));
-    const int code = take_arrays(p, path, arrays, 1, *sets);
+    const int code = take_codes(p, path, arrays, set);
     vq_array_clear(p->ctx, &array);
     return code;
 }
@@ -226,7 +287,7 @@ static void read_index(program *p, const char *path, code_set *set)
     json_decref(head);
 }
 
-int codes_read(program *p, const char *path, code_set **sets, size_t *n_sets)
+int codes_describe(program *p, const char *path, code_set **sets, size_t *n_sets)
 {
     *sets = NULL;
     *n_sets = 0;
@@ -234,10 +295,16 @@ int codes_read(program *p, const char *path, code_set **sets, size_t *n_sets)
     if (!archive && !path_has_extension(path, ".npy"))
         return fail(p, BAD_INPUT, "%s: files of codes are .npy or .safetensors", path);
     const int code =
-        archive ? read_archive(p, path, sets, n_sets) : read_npy(p, path, sets, n_sets);
-    if (code == DONE && *n_sets == 1 && (*sets)->width == 0) read_index(p, path, *sets);
+        archive ? describe_archive(p, path, sets, n_sets) : describe_npy(p, path, sets, n_sets);
+    if (code == DONE && *n_sets == 1 && !(*sets)->in_names) read_index(p, path, *sets);
     if (code == DONE) return DONE;
     codes_clear(*sets, *n_sets);
     *sets = NULL;
     return code;
+}
+
+int codes_read(program *p, const char *path, code_set *sets, size_t n_sets)
+{
+    return path_has_extension(path, ".npy") ? read_npy(p, path, sets)
+                                            : read_archive(p, path, sets, n_sets);
 }

@@ -14,8 +14,9 @@ typedef struct code_set {
     size_t n_grids;
     int64_t images;
     size_t per_image;      /* codes of one image over all grids */
-    uint32_t *codes;       /* images x per_image, as sessions take them; free() */
+    uint32_t *codes;       /* images x per_image, as sessions take them; NULL: not read; free() */
     int64_t height, width; /* of the images; 0: unknown */
+    bool in_names;         /* the size begins the names of the grids */
     uint64_t hash;         /* of the model that made them */
     bool has_hash;
     char arithmetic[96]; /* they were made with; "" unknown */
@@ -28,9 +29,12 @@ void arithmetic_name(const vq_session *session, char *to, size_t size);
 int index_path(program *p, const char *codes, char to[PATH_ROOM]);
 /** Name of a grid in a file of codes of images of several sizes: "640x480.level.0". */
 void code_grid_name(int64_t width, int64_t height, size_t level, char *to, size_t size);
-/** Reads .npy or .safetensors, with what the index says of it: a set for each size of images.
- *  codes_clear() them. */
-int codes_read(program *p, const char *path, code_set **sets, size_t *n_sets);
+/** What a .npy or .safetensors and the index beside it say of the codes: a set for each size of
+ *  images, its codes NULL. codes_clear() them. */
+int codes_describe(program *p, const char *path, code_set **sets, size_t *n_sets);
+/** Reads the codes of sets that codes_describe() gave: of the first images, as many as each still
+ *  says. Where grids[].codes is above 0, each code must be below it. */
+int codes_read(program *p, const char *path, code_set *sets, size_t n_sets);
 /** The smallest of u8, u16 and u32 that holds the codes of a codebook of k. */
 vq_dtype codes_dtype(int64_t k);
 /** Puts a code at its place in an array of that type. */

@@ -78,6 +78,22 @@ int output_check(program *p, const char *path, bool force)
     return fail(p, BAD_INPUT, "%s: there is no folder %s", path, parent);
 }
 
+int output_check_ending(program *p, const char *option, const char *path, const char *extension)
+{
+    if (path_has_extension(path, extension)) return DONE;
+    return fail(p, BAD_USAGE, "%s %s must end in %s", option, path, extension);
+}
+
+int output_check_folder(program *p, const char *path, const char *allowed)
+{
+    static const char *const files[] = {".png", ".jpg",  ".jpeg", ".webp", ".gif",
+                                        ".bmp", ".tiff", ".npz",  ".tar",  ".safetensors"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (path_has_extension(path, files[i]))
+            return fail(p, BAD_USAGE, "-o %s: it may be %s, but no %s", path, allowed, files[i]);
+    return DONE;
+}
+
 int folder_make(program *p, const char *path)
 {
     char upto[PATH_ROOM];

@@ -130,6 +130,9 @@ static int store(program *p, const option *o, const char *text, void *options)
     void *to = (char *)options + o->at;
     const int index = o->choices ? choice_index(o->choices, text) : 0;
     option_spell(o, name, sizeof name);
+    if ((o->type == OPTION_TEXT || o->type == OPTION_LIST) && !*text)
+        return fail(p, BAD_USAGE, "--%s is followed by an empty word instead of %s: %s", name,
+                    o->argument, o->help);
     if (index < 0) return unknown_choice(p, o, name, text);
     switch (o->type) {
     case OPTION_FLAG: *(bool *)to = true; return DONE;
@@ -216,6 +219,10 @@ int options_parse(program *p, const verb *v, int n, char **arguments, void *opti
     if (common->help) return DONE;
     if (operands < v->min_operands)
         return fail(p, BAD_USAGE, "too few arguments; it is `vqvae %s %s`", v->name, v->operands);
+    for (int i = 0; i < operands; i++)
+        if (!*arguments[i])
+            return fail(p, BAD_USAGE, "argument %d is empty; it is `vqvae %s %s`", i + 1, v->name,
+                        v->operands);
     if (operands > v->max_operands)
         return fail(p, BAD_USAGE, "\"%s\" is one argument too many; it is `vqvae %s %s`",
                     arguments[v->max_operands], v->name, v->operands);

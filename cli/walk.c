@@ -60,11 +60,12 @@ static bool readable(const walk *w)
 static void tell_fit(program *p, walk *w, const int64_t size[3], const vq_loaded *image)
 {
     if (image->height == 0 || (image->height == size[0] && image->width == size[1])) return;
-    w->tells_fit = false;
     say(p,
-        "images of another size are scaled and cropped to the model's %" PRId64 "x%" PRId64
+        "images of another size are %s to the model's %" PRId64 "x%" PRId64
         ": the first is %s of %" PRId64 "x%" PRId64,
-        size[1], size[0], vq_dataset_name(w->data, image->index), image->width, image->height);
+        w->tells_fit, size[1], size[0], vq_dataset_name(w->data, image->index), image->width,
+        image->height);
+    w->tells_fit = NULL;
 }
 
 int walk_next(program *p, walk *w, const uint8_t **pixels, int64_t *n)
@@ -193,18 +194,4 @@ done:
     vq_session_destroy(session);
     vq_evaluation_clear(p->ctx, &sums);
     return code;
-}
-
-int open_for_model(program *p, const vq_model *model, const char *path, bool own_size,
-                   vq_dataset **out)
-{
-    const vq_model_config *trained = vq_model_configuration(model);
-    vq_data_config config;
-    vq_data_config_default(&config);
-    config.height = own_size ? 0 : trained->height;
-    config.width = own_size ? 0 : trained->width;
-    config.channels = trained->channels;
-    config.augment = false;
-    config.cache_mb = 0; /* each image is read once */
-    return lib(p, vq_dataset_open(p->ctx, path, &config, out));
 }

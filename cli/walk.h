@@ -20,7 +20,7 @@ typedef struct walk {
     int64_t slot, in_batch; /* how far, and how many items of it are of the walk */
     walk_gap *gap;          /* what becomes of an image that cannot be delivered */
     void *user;
-    bool tells_fit; /* says so when the first image has to be scaled */
+    const char *tells_fit; /* says so, in these words, when the first image is; NULL: no */
 } walk;
 
 /** Starts at the first of n images. The walk must stay where it is until walk_end().
@@ -52,10 +52,10 @@ typedef struct evaluated {
     const vq_dataset *data;
     const int64_t *indices; /* NULL: all, in order */
     int64_t n, batch;
-    const char *backend; /* NULL: as is best */
-    const char *source;  /* names the data where images are left out */
-    skip_list *skips;    /* NULL: the first image that cannot be read is a failure */
-    bool tells_fit;      /* says so when the first image has to be scaled */
+    const char *backend;   /* NULL: as is best */
+    const char *source;    /* names the data where images are left out */
+    skip_list *skips;      /* NULL: the first image that cannot be read is a failure */
+    const char *tells_fit; /* as of a walk */
 } evaluated;
 
 /** Runs the images through the model. `usage`, when not NULL, receives the counts of codes of all
@@ -63,10 +63,6 @@ typedef struct evaluated {
 int evaluate(program *p, const vq_model *model, const evaluated *what, score *out,
              uint64_t **usage);
 
-/** Opens a dataset so that it delivers what the model was trained on; of another size than that
- *  where images are to keep their own. */
-int open_for_model(program *p, const vq_model *model, const char *path, bool own_size,
-                   vq_dataset **out);
 /** A session for the sizes of a dataset. */
 int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
                 const char *backend, vq_session **out);

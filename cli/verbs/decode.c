@@ -28,6 +28,7 @@ static const option options[] = {
 
 typedef struct decoder {
     const decode_options *o;
+    const char *path; /* of the codes */
     vq_model *model;
     vq_session *session;
     int64_t batch;  /* as asked for, but no more than there are images */
@@ -39,6 +40,8 @@ typedef struct decoder {
     uint8_t *pixels; /* a batch; the whole set when an .npy is written */
 } decoder;
 
+enum { PIXELS_MAX = 1 << 28 }; /* of one image, as where images are read */
+
 static bool grids_fit(const decoder *d, int64_t height, int64_t width)
 {
     vq_grid grids[VQ_MAX_LEVELS];
@@ -48,10 +51,12 @@ static bool grids_fit(const decoder *d, int64_t height, int64_t width)
     for (size_t i = 0; i < n; i++)
         if (grids[i].height != d->set->grids[i].height || grids[i].width != d->set->grids[i].width)
             return false;
+    for (size_t i = 0; i < n; i++) d->set->grids[i].codes = grids[i].codes;
     return true;
 }
 
-/* The size of the images: from the index, as trained, or the largest that the grid covers. */
+/* The size of the images: from the index, as trained, or the largest that the grid covers. With it
+ * the set knows how many codes its codebooks have. */
 static int find_size(program *p, decoder *d)
 {
     const vq_model_config *trained = vq_model_configuration(d->model);
@@ -62,14 +67,20 @@ static int find_size(program *p, decoder *d)
                                 {grid->height * stride, grid->width * stride}};
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         if (!grids_fit(d, tries[i][0], tries[i][1])) continue;
+        if (tries[i][0] > PIXELS_MAX / tries[i][1])
+            return fail(p, BAD_INPUT,
+                        "%s: its grids would become images %" PRId64 " pixels wide and %" PRId64
+                        " high; at most %d pixels in all are allowed",
+                        d->path, tries[i][1], tries[i][0], PIXELS_MAX);
         d->size[0] = tries[i][0];
         d->size[1] = tries[i][1];
         d->size[2] = trained->channels;
         return DONE;
     }
     return fail(p, BAD_INPUT,
-                "%zu grid(s), the first of %" PRId64 "x%" PRId64 ", are not what this model makes",
-                d->set->n_grids, grid->height, grid->width);
+                "%s: %zu grid(s), the first %" PRId64 " high and %" PRId64
+                " wide, are not what this model makes",
+                d->path, d->set->n_grids, grid->height, grid->width);
 }
 
 static void compare_origin(program *p, const decoder *d)
@@ -145,11 +156,21 @@ static int decode_all(program *p, decoder *d, bool npy)
     return npy ? write_npy(p, d) : DONE;
 }
 
+/* As many images at a time as asked for, but no more than there are, and fewer of those larger
+ * than what the model was trained on. */
+static int64_t batch_for(const decoder *d)
+{
+    const vq_model_config *trained = vq_model_configuration(d->model);
+    const int64_t usual = trained->height * trained->width, pixels = d->size[0] * d->size[1];
+    int64_t batch = d->set->images < d->o->batch ? d->set->images : d->o->batch;
+    if (pixels > usual) batch = batch * usual / pixels;
+    return batch > 1 ? batch : 1;
+}
+
 static int prepare(program *p, decoder *d)
 {
     TRY(find_size(p, d));
-    d->batch = d->o->batch;
-    if (d->set->images < d->batch) d->batch = d->set->images > 0 ? d->set->images : 1;
+    d->batch = batch_for(d);
     const vq_session_config config = {
         .batch = d->batch, .height = d->size[0], .width = d->size[1], .backend = d->o->backend};
     TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
@@ -157,13 +178,11 @@ static int prepare(program *p, decoder *d)
     return DONE;
 }
 
-/* Decodes the images of one size, of which --count leaves fewer or none. */
+/* Decodes the images of one size. */
 static int decode_set(program *p, decoder *d, code_set *set, bool npy)
 {
-    const int64_t left = d->o->count > 0 ? d->o->count - d->images : set->images;
     int code;
     d->set = set;
-    if (left < set->images) set->images = left;
     TRY_TO(prepare(p, d));
     if (!npy && set == d->sets) TRY_TO(folder_make(p, d->o->out));
     if (!npy) TRY_TO(check_paths(p, d));
@@ -177,14 +196,30 @@ done:
     return code;
 }
 
-static int decode(program *p, decoder *d, const char *codes, bool npy)
+/* Whether the codes are such as the model makes is known before they are read. Of each size
+ * --count leaves all images, fewer or none. */
+static int judge(program *p, decoder *d, bool npy)
 {
-    TRY(codes_read(p, codes, &d->sets, &d->n_sets));
+    int64_t left = d->o->count > 0 ? d->o->count : INT64_MAX;
+    TRY(codes_describe(p, d->path, &d->sets, &d->n_sets));
     if (npy && d->n_sets > 1)
         return fail(p, BAD_INPUT,
                     "%s holds codes of images of %zu sizes; they go into a folder, "
                     "not into one .npy",
-                    codes, d->n_sets);
+                    d->path, d->n_sets);
+    for (size_t i = 0; i < d->n_sets; i++) {
+        d->set = &d->sets[i];
+        TRY(find_size(p, d));
+        if (d->set->images > left) d->set->images = left;
+        left -= d->set->images;
+    }
+    return DONE;
+}
+
+static int decode(program *p, decoder *d, bool npy)
+{
+    TRY(judge(p, d, npy));
+    TRY(codes_read(p, d->path, d->sets, d->n_sets));
     for (size_t i = 0; i < d->n_sets; i++) TRY(decode_set(p, d, &d->sets[i], npy));
     return facts_print(p, json_pack("{s:s, s:I, s:I, s:o}", "output", d->o->out, "images",
                                     (json_int_t)d->images, "sizes", (json_int_t)d->n_sets, "image",
@@ -195,16 +230,13 @@ static int run(program *p, const void *parsed, int n, char **operands)
 {
     const decode_options *o = parsed;
     const bool npy = path_has_extension(o->out, ".npy");
-    decoder d = {.o = o};
+    decoder d = {.o = o, .path = operands[1]};
     int code;
     (void)n;
-    if (path_has_extension(o->out, ".png"))
-        return fail(p, BAD_USAGE,
-                    "-o %s: the images go into a folder or a file ending in .npy, not one .png",
-                    o->out);
     if (npy) TRY(output_check(p, o->out, o->force));
+    else TRY(output_check_folder(p, o->out, "a folder or a file ending in .npy"));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &d.model)));
-    TRY_TO(decode(p, &d, operands[1], npy));
+    TRY_TO(decode(p, &d, npy));
 done:
     codes_clear(d.sets, d.n_sets);
     vq_model_destroy(p->ctx, d.model);

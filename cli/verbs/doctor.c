@@ -2,6 +2,7 @@
  * cli/verbs/doctor.c -- vqvae doctor: how a model uses its codebooks, and what to change. */
 #include "facts.h"
 #include "run/folder.h"
+#include "run/intake.h"
 #include "verbs.h"
 #include "walk.h"
 #include <inttypes.h>
@@ -177,7 +178,7 @@ done:
 
 /* Runs all images through the encoder. */
 static int examine(program *p, const doctor_options *o, const vq_model *model,
-                   const vq_dataset *data, vq_diagnosis *diagnosis)
+                   const vq_data_config *intake, const vq_dataset *data, vq_diagnosis *diagnosis)
 {
     vq_session *session = NULL;
     walk w = {0};
@@ -187,7 +188,7 @@ static int examine(program *p, const doctor_options *o, const vq_model *model,
     int code;
     TRY_TO(session_for(p, model, data, batch, o->backend, &session));
     TRY_TO(walk_begin(p, data, NULL, count, batch, NULL, NULL, &w));
-    w.tells_fit = true;
+    w.tells_fit = intake_words(intake);
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;
@@ -205,14 +206,15 @@ static int run(program *p, const void *parsed, int n, char **operands)
     vq_model *model = NULL;
     vq_dataset *data = NULL;
     vq_diagnosis *diagnosis = NULL;
+    vq_data_config intake;
     vq_training_record record;
     int code;
-    (void)n;
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
     TRY_TO(read_record(p, operands[0], &record));
-    TRY_TO(open_for_model(p, model, operands[1], false, &data));
+    TRY_TO(intake_of_model(p, operands[0], model, false, &intake));
+    TRY_TO(intake_open(p, &intake, operands + 1, n - 1, &data));
     TRY_TO(lib(p, vq_diagnosis_create(p->ctx, model, &diagnosis)));
-    TRY_TO(examine(p, o, model, data, diagnosis));
+    TRY_TO(examine(p, o, model, &intake, data, diagnosis));
     TRY_TO(judge(p, model, diagnosis, &record));
 done:
     vq_diagnosis_destroy(p->ctx, diagnosis);

@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "interrupt.h"
 #include "machine.h"
+#include "run/intake.h"
 #include "verbs.h"
 #include "walk.h"
 #include <inttypes.h>
@@ -39,6 +40,7 @@ typedef struct waiting {
 typedef struct encoder {
     const encode_options *o;
     vq_model *model;
+    vq_data_config intake;
     code_writer writer;
     skip_list skips;
     double waited; /* seconds, for images */
@@ -146,7 +148,7 @@ static int encode_images(program *p, input *in, const int64_t *indices, int64_t 
     int code;
     TRY_TO(fit_session(p, e, in->data, n));
     TRY_TO(walk_begin(p, in->data, indices, n, e->batch, not_delivered, in, &w));
-    w.tells_fit = e->o->size == SIZE_MODEL;
+    if (e->o->size == SIZE_MODEL) w.tells_fit = intake_words(&e->intake);
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;
@@ -215,7 +217,7 @@ static int encode_input(program *p, encoder *e, const char *path)
 {
     vq_dataset *data = NULL;
     int code;
-    TRY(open_for_model(p, e->model, path, e->o->size == SIZE_OWN, &data));
+    TRY(lib(p, vq_dataset_open(p->ctx, path, &e->intake, &data)));
     if (e->o->size == SIZE_OWN) tell_size(p, e, path, data);
     input in = {e, path, data};
     TRY_TO(encode_images(p, &in, NULL, vq_dataset_count(data)));
@@ -285,6 +287,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     TRY(output_check(p, index, o->force));
     interrupt_listen();
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &e.model)));
+    TRY_TO(intake_of_model(p, operands[0], e.model, o->size == SIZE_OWN, &e.intake));
     TRY_TO(check_name(p, &e));
     TRY_TO(encode(p, &e, n - 1, operands + 1, index));
 done:
@@ -312,7 +315,11 @@ const verb verb_encode = {
         "say the size: 640x480.level.0. An index beside it says which model and arithmetic made\n"
         "the codes, then of each image where it came from, its class, its size as stored and its\n"
         "row in the tensors of that size, or why it was left out: for NAME.npy it is\n"
-        "NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.",
+        "NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.\n"
+        "\n"
+        "--size model brings images to the model's size as its run did: by data.fit and "
+        "data.filter\n"
+        "of the config.json beside the model.",
     .examples = "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
                 "vqvae inspect codes.npy",
     .options = options,

@@ -3,9 +3,11 @@
 #include "facts.h"
 #include "files.h"
 #include "picture.h"
+#include "run/intake.h"
 #include "verbs.h"
 #include "walk.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,13 +103,15 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const eval_options *o = parsed;
     vq_model *model = NULL;
     vq_dataset *data = NULL;
+    vq_data_config intake;
     skip_list skips = {.strict = o->strict};
     score s;
     int code;
-    (void)n;
+    if (o->grid) TRY(output_check_ending(p, "--grid", o->grid, ".png"));
     if (o->grid) TRY(output_check(p, o->grid, o->force));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
-    TRY_TO(open_for_model(p, model, operands[1], false, &data));
+    TRY_TO(intake_of_model(p, operands[0], model, false, &intake));
+    TRY_TO(intake_open(p, &intake, operands + 1, n - 1, &data));
     const double began = seconds_now();
     const evaluated what = {.data = data,
                             .n = vq_dataset_count(data),
@@ -115,12 +119,11 @@ static int run(program *p, const void *parsed, int n, char **operands)
                             .backend = o->backend,
                             .source = operands[1],
                             .skips = &skips,
-                            .tells_fit = true};
+                            .tells_fit = intake_words(&intake)};
     TRY_TO(evaluate(p, model, &what, &s, NULL));
     skips_tell(p, &skips, NULL);
     if (s.images == 0)
-        TRY_TO(fail(p, BAD_INPUT, "none of the %" PRId64 " images of %s can be read", what.n,
-                    operands[1]));
+        TRY_TO(fail(p, BAD_INPUT, "none of the %" PRId64 " images can be read", what.n));
     const double seconds = seconds_now() - began;
     if (o->grid) TRY_TO(draw_grid(p, o, model, data));
     TRY_TO(print_score(p, &s, &skips, seconds));
@@ -134,14 +137,16 @@ done:
 const verb verb_eval = {
     .name = "eval",
     .summary = "measure how well a model gives images back",
-    .operands = "MODEL DATA",
+    .operands = "MODEL DATA...",
     .min_operands = 2,
-    .max_operands = 2,
+    .max_operands = INT_MAX,
     .about =
         "Prints the mean squared error of pixels on [0,1] (mse), its share of the variance of the\n"
         "training pixels (nmse), the peak signal-to-noise ratio in dB (psnr), the commitment "
         "term,\n"
-        "and for each grid of codes its perplexity and how many codes were used.",
+        "and for each grid of codes its perplexity and how many codes were used. Several DATA are\n"
+        "measured as one. Images of another size than the model's are brought to it as its run\n"
+        "did (data.fit, data.filter in the config.json beside the model).",
     .examples = "vqvae eval run /usr/share/datasets/fashion-mnist:t10k\n"
                 "vqvae eval run /usr/share/datasets/fashion-mnist:t10k --grid pairs.png --json",
     .options = options,

@@ -170,7 +170,12 @@ static int code_facts(program *p, const char *path)
     code_set *sets;
     size_t n;
     int64_t images = 0;
-    TRY(codes_read(p, path, &sets, &n));
+    TRY(codes_describe(p, path, &sets, &n));
+    const int code = codes_read(p, path, sets, n);
+    if (code != DONE) {
+        codes_clear(sets, n);
+        return code;
+    }
     json_t *sizes = json_array();
     for (size_t i = 0; i < n; i++) {
         images += sets[i].images;
@@ -192,7 +197,7 @@ static int safetensors_facts(program *p, const char *path)
 {
     vq_archive archive = {0};
     int code;
-    TRY(lib(p, vq_safetensors_load(p->ctx, path, &archive)));
+    TRY(lib(p, vq_safetensors_describe(p->ctx, path, &archive)));
     const char *kind = vq_archive_meta(&archive, "vqvae.kind");
     if (kind && strcmp(kind, "codes") == 0) code = code_facts(p, path);
     else if (vq_archive_meta(&archive, "vqvae.step"))
@@ -206,7 +211,7 @@ static int safetensors_facts(program *p, const char *path)
 static int npy_facts(program *p, const char *path)
 {
     vq_array a = {0};
-    TRY(lib(p, vq_npy_load(p->ctx, path, &a)));
+    TRY(lib(p, vq_npy_describe(p->ctx, path, &a)));
     const bool codes =
         a.shape.rank == 3 && (a.dtype == VQ_U8 || a.dtype == VQ_U16 || a.dtype == VQ_U32);
     char index[PATH_ROOM];

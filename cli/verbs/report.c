@@ -31,6 +31,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     void *memory = NULL;
     text page = {0};
     int code;
+    if (o->out) TRY(output_check_ending(p, "-o", o->out, ".html"));
     TRY(allocate(p, (size_t)n, sizeof *runs, &memory));
     runs = memory;
     TRY_TO(load_all(p, n, operands, runs));

@@ -72,6 +72,10 @@ VQ_API VQ_MUST_USE vq_status vq_safetensors_parse(vq_context *ctx, const void *b
 /** The same from a file; also VQ_E_IO. Sentences begin with the path. */
 VQ_API VQ_MUST_USE vq_status vq_safetensors_load(vq_context *ctx, const char *path,
                                                  vq_archive *out);
+/** What vq_safetensors_load() would give but for the data, which are NULL: a file can be judged
+ *  before memory is taken for it. */
+VQ_API VQ_MUST_USE vq_status vq_safetensors_describe(vq_context *ctx, const char *path,
+                                                     vq_archive *out);
 /** Writes an archive; the file is replaced whole or left as it was. Equal input gives equal
  *  bytes. @return VQ_OK, VQ_E_ARG (duplicate names), VQ_E_IO, VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_safetensors_save(vq_context *ctx, const char *path,
@@ -93,6 +97,8 @@ VQ_API const char *vq_archive_meta(const vq_archive *archive, const char *key);
 VQ_API VQ_MUST_USE vq_status vq_npy_parse(vq_context *ctx, const void *bytes, size_t size,
                                           vq_array *out);
 VQ_API VQ_MUST_USE vq_status vq_npy_load(vq_context *ctx, const char *path, vq_array *out);
+/** What vq_npy_load() would give but for the data, which is NULL. */
+VQ_API VQ_MUST_USE vq_status vq_npy_describe(vq_context *ctx, const char *path, vq_array *out);
 VQ_API VQ_MUST_USE vq_status vq_npy_save(vq_context *ctx, const char *path, const vq_array *array);
 
 /** A matrix of floats (f32, f64, f16) in an .npy file, read some rows at a time as f32. */

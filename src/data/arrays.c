@@ -88,8 +88,12 @@ vq_status vq_source_take_labels(vq_context *ctx, vq_source *source, const char *
 vq_status vq_npy_open(vq_context *ctx, vq_source *source)
 {
     vq_array array = {0};
+    VQ_TRY(vq_npy_describe(ctx, source->path, &array));
+    vq_status status = take_shape(ctx, source->path, &array, source);
+    vq_array_clear(ctx, &array);
+    VQ_TRY(status);
     VQ_TRY(vq_npy_load(ctx, source->path, &array));
-    const vq_status status = vq_source_take_images(ctx, source, source->path, &array);
+    status = vq_source_take_images(ctx, source, source->path, &array);
     vq_array_clear(ctx, &array);
     return status;
 }

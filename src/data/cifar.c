@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/input.h"
 #include "data/classes.h"
 #include "data/source.h"
 
@@ -36,6 +37,21 @@ static bool divides(const cifar_kind *kind, size_t size, size_t *n)
     return size > 0 && size % (kind->n_labels + IMAGE) == 0;
 }
 
+/* Judged before memory is taken for the file. */
+static vq_status check_size(vq_context *ctx, const char *path, uint64_t size)
+{
+    size_t n = 0;
+    VQ_CHECK(ctx, size <= VQ_SOURCE_BYTES_MAX, VQ_E_FORMAT,
+             "%s: the file is larger than %zu bytes, the most allowed here", path,
+             VQ_SOURCE_BYTES_MAX);
+    VQ_CHECK(ctx, divides(&ten, (size_t)size, &n) || divides(&hundred, (size_t)size, &n),
+             VQ_E_FORMAT,
+             "%s has %ju bytes; a CIFAR file has a multiple of %d (CIFAR-10) or of %d (CIFAR-100), "
+             "so it is cut short or no CIFAR file",
+             path, (uintmax_t)size, 1 + IMAGE, 2 + IMAGE);
+    return VQ_OK;
+}
+
 /* The size tells the kind; where both fit, the labels do. */
 static vq_status find_kind(vq_context *ctx, const char *path, const vq_bytes *file,
                            const cifar_kind **out)
@@ -47,10 +63,6 @@ static vq_status find_kind(vq_context *ctx, const char *path, const vq_bytes *fi
     if (divides(&ten, file->size, &n) && (!*out || first_stranger(&ten, file->data, n) == n))
         *out = &ten;
     if (!*out && divides(&hundred, file->size, &n)) *out = &hundred;
-    VQ_CHECK(ctx, *out, VQ_E_FORMAT,
-             "%s has %zu bytes; a CIFAR file has a multiple of %d (CIFAR-10) or of %d (CIFAR-100), "
-             "so it is cut short or no CIFAR file",
-             path, file->size, 1 + IMAGE, 2 + IMAGE);
     divides(*out, file->size, &n);
     const size_t bad = first_stranger(*out, file->data, n);
     VQ_CHECK(ctx, bad == n, VQ_E_FORMAT,
@@ -116,7 +128,16 @@ typedef struct cifar_file {
 
 static vq_status read_file(vq_context *ctx, cifar_file *file)
 {
-    VQ_TRY(vq_file_read(ctx, file->path, VQ_SOURCE_BYTES_MAX, &file->bytes));
+    vq_input input;
+    vq_status status = VQ_OK;
+    VQ_TRY(vq_input_open(ctx, file->path, &input));
+    VQ_TRY_TO(check_size(ctx, file->path, input.size));
+    file->bytes.size = (size_t)input.size;
+    VQ_TRY_TO(VQ_NEW(ctx, file->bytes.size, &file->bytes.data));
+    VQ_TRY_TO(vq_input_take(&input, 0, file->bytes.data, file->bytes.size));
+done:
+    vq_input_close(&input);
+    VQ_TRY(status);
     VQ_TRY(find_kind(ctx, file->path, &file->bytes, &file->kind));
     divides(file->kind, file->bytes.size, &file->n_images);
     return VQ_OK;

@@ -51,7 +51,7 @@ static vq_status unpack_with(vq_context *ctx, z_stream *z, const unsigned char *
                  code == Z_MEM_ERROR ? VQ_E_NOMEM : VQ_E_FORMAT, "gzip: %s",
                  z->msg ? z->msg : "out of memory");
         if (code == Z_BUF_ERROR) { /* no step forward was possible */
-            *end = z->next_out == to_end ? VQ_GZIP_FULL : VQ_GZIP_CUT;
+            *end = left > 0 ? VQ_GZIP_FULL : VQ_GZIP_CUT;
             return VQ_OK;
         }
     }

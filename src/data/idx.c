@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/input.h"
 #include "data/classes.h"
 #include "data/gzip.h"
 #include "data/source.h"
@@ -63,6 +64,11 @@ static vq_status unpack(vq_context *ctx, const char *path, vq_bytes packed, idx_
              "%s: unpacked, it is shorter than the %zu bytes its IDX header promises", path, size);
     VQ_TRY(VQ_NEW(ctx, size, &out->memory));
     VQ_TRY(vq_gzip_unpack(ctx, packed.data, packed.size, out->memory, size, &got, &end));
+    VQ_CHECK(
+        ctx, end != VQ_GZIP_CUT, VQ_E_FORMAT,
+        "%s: the packed data end too soon, after %zu of the %zu bytes its IDX header promises: "
+        "the file is cut short",
+        path, got, size);
     VQ_CHECK(ctx, end == VQ_GZIP_COMPLETE && got == size, VQ_E_FORMAT,
              "%s: unpacked, it is %s than the %zu bytes its IDX header promises", path,
              end == VQ_GZIP_FULL ? "longer" : "shorter", size);
@@ -70,24 +76,51 @@ static vq_status unpack(vq_context *ctx, const char *path, vq_bytes packed, idx_
     return VQ_OK;
 }
 
+static vq_status take_plain(vq_context *ctx, const vq_input *input, const unsigned char *header,
+                            size_t available, idx_array *out)
+{
+    size_t size = 0;
+    VQ_TRY(parse_header(ctx, input->path, header, available, out, &size));
+    VQ_CHECK(ctx, input->size == size, VQ_E_FORMAT,
+             "%s has %ju bytes; its IDX header promises %zu, so the file is %s", input->path,
+             (uintmax_t)input->size, size, input->size < size ? "cut short" : "too long");
+    VQ_TRY(VQ_NEW(ctx, size, &out->memory));
+    out->values = out->memory + (size - out->n_values);
+    return vq_input_take(input, 0, out->memory, size);
+}
+
+static vq_status take_packed(vq_context *ctx, const vq_input *input, idx_array *out)
+{
+    vq_bytes packed = {.size = (size_t)input->size};
+    VQ_CHECK(ctx, input->size <= VQ_SOURCE_BYTES_MAX, VQ_E_FORMAT,
+             "%s: the file is larger than %zu bytes, the most allowed here", input->path,
+             VQ_SOURCE_BYTES_MAX);
+    VQ_TRY(VQ_NEW(ctx, packed.size, &packed.data));
+    vq_status status = vq_input_take(input, 0, packed.data, packed.size);
+    if (status == VQ_OK) status = unpack(ctx, input->path, packed, out);
+    vq_release(ctx, packed.data);
+    return status;
+}
+
+/* The header is judged before memory is taken for what it announces. */
 static vq_status load(vq_context *ctx, const char *path, idx_array *out)
 {
-    vq_bytes file = {0};
-    size_t size = 0;
+    vq_input input;
+    unsigned char header[HEADER_MAX];
+    vq_status status = VQ_OK;
     *out = (idx_array){0};
-    VQ_TRY(vq_file_read(ctx, path, VQ_SOURCE_BYTES_MAX, &file));
-    if (vq_gzip_is(file.data, file.size)) {
-        const vq_status status = unpack(ctx, path, file, out);
-        vq_release(ctx, file.data);
-        return status;
+    VQ_TRY(vq_input_open(ctx, path, &input));
+    const size_t n = input.size < sizeof header ? (size_t)input.size : sizeof header;
+    VQ_TRY_TO(vq_input_take(&input, 0, header, n));
+    VQ_TRY_TO(vq_gzip_is(header, n) ? take_packed(ctx, &input, out)
+                                    : take_plain(ctx, &input, header, n, out));
+done:
+    vq_input_close(&input);
+    if (status != VQ_OK) {
+        vq_release(ctx, out->memory);
+        out->memory = NULL;
     }
-    out->memory = file.data;
-    VQ_TRY(parse_header(ctx, path, file.data, file.size, out, &size));
-    VQ_CHECK(ctx, file.size == size, VQ_E_FORMAT,
-             "%s has %zu bytes; its IDX header promises %zu, so the file is %s", path, file.size,
-             size, file.size < size ? "cut short" : "too long");
-    out->values = file.data + (size - out->n_values);
-    return VQ_OK;
+    return status;
 }
 
 /* ---- labels ------------------------------------------------------------------ */

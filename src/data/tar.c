@@ -45,8 +45,8 @@ static vq_status map_file(vq_context *ctx, const vq_source *source, mapping *map
 static vq_status fail_archive(vq_context *ctx, struct archive *archive)
 {
     const char *reason = archive_error_string(archive);
-    return vq_fail(ctx, archive_errno(archive) == ENOMEM ? VQ_E_NOMEM : VQ_E_FORMAT, "tar: %s",
-                   reason ? reason : "damaged");
+    return vq_fail(ctx, archive_errno(archive) == ENOMEM ? VQ_E_NOMEM : VQ_E_FORMAT,
+                   "the tar is damaged, or cut short: %s", reason ? reason : "no more is known");
 }
 
 static vq_status keep_bytes(vq_context *ctx, struct archive *archive, vq_entry *entry)
@@ -56,7 +56,7 @@ static vq_status keep_bytes(vq_context *ctx, struct archive *archive, vq_entry *
     while (at < entry->size) {
         const la_ssize_t n = archive_read_data(archive, entry->bytes + at, entry->size - at);
         if (n < 0) return fail_archive(ctx, archive);
-        VQ_CHECK(ctx, n > 0, VQ_E_FORMAT, "tar: %s ends too soon", entry->name);
+        VQ_CHECK(ctx, n > 0, VQ_E_FORMAT, "image %s ends too soon", entry->name);
         at += (size_t)n;
     }
     return VQ_OK;
@@ -79,8 +79,8 @@ static vq_status index_image(vq_context *ctx, struct archive *archive, struct ar
     la_int64_t block_at = 0;
     const la_int64_t size = archive_entry_size(found);
     VQ_CHECK(ctx, size > 0 && (uint64_t)size <= VQ_IMAGE_BYTES_MAX, VQ_E_FORMAT,
-             "tar: %s has %lld bytes; an image has between 1 and %zu", entry->name, (long long)size,
-             VQ_IMAGE_BYTES_MAX);
+             "image %s has %lld bytes; an image has between 1 and %zu", entry->name,
+             (long long)size, VQ_IMAGE_BYTES_MAX);
     entry->size = (uint64_t)size;
     if (packed || archive_entry_sparse_count(found) > 0) return keep_bytes(ctx, archive, entry);
     const int code = archive_read_data_block(archive, &block, &length, &block_at);
@@ -88,7 +88,8 @@ static vq_status index_image(vq_context *ctx, struct archive *archive, struct ar
     VQ_CHECK(ctx,
              block_at == 0 && find_place(map, block, &entry->offset) &&
                  entry->size <= map->size - entry->offset,
-             VQ_E_FORMAT, "tar: %s reaches beyond the end of the file", entry->name);
+             VQ_E_FORMAT, "image %s reaches beyond the end of the file: the tar is cut short",
+             entry->name);
     return VQ_OK;
 }
 
@@ -112,7 +113,7 @@ static vq_status index_archive(vq_context *ctx, struct archive *archive, const m
         const char *name = plain_name(found);
         const bool packed = archive_filter_count(archive) > 1;
         vq_entry *entry = NULL;
-        VQ_CHECK(ctx, name, VQ_E_FORMAT, "tar: entry %zu has a name that is no text",
+        VQ_CHECK(ctx, name, VQ_E_FORMAT, "entry %zu has a name that is no text",
                  source->entries.count + others);
         if (archive_entry_filetype(found) != AE_IFREG || archive_entry_hardlink(found)) continue;
         if (!vq_is_image_name(name)) {
@@ -132,7 +133,7 @@ static vq_status index_archive(vq_context *ctx, struct archive *archive, const m
 static vq_status index_map(vq_context *ctx, const mapping *map, vq_source *source)
 {
     struct archive *archive = archive_read_new();
-    VQ_CHECK(ctx, archive, VQ_E_NOMEM, "tar: out of memory");
+    VQ_CHECK(ctx, archive, VQ_E_NOMEM, "no memory to read the tar");
     archive_read_support_format_tar(archive);
     archive_read_support_filter_gzip(archive);
     const vq_status status = archive_read_open_memory(archive, map->bytes, map->size) < ARCHIVE_WARN
@@ -171,7 +172,7 @@ vq_status vq_tar_open(vq_context *ctx, vq_source *source)
     VQ_TRY(map_file(ctx, source, &map));
     const vq_status status = index_map(ctx, &map, source);
     munmap(map.bytes, map.size);
-    VQ_TRY(status);
+    if (status != VQ_OK) return vq_fail(ctx, status, "%s: %s", source->path, vq_context_error(ctx));
     VQ_TRY(vq_entries_sort(ctx, source->path, &source->entries));
     return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }

@@ -64,15 +64,21 @@ vq_status vq_npy_header_take(const vq_input *input, vq_npy_header *h)
     return VQ_OK;
 }
 
+/* Everything but the data. */
+static vq_status describe(const vq_input *input, vq_npy_header *h, vq_array *out)
+{
+    *out = (vq_array){0};
+    VQ_TRY(vq_npy_header_take(input, h));
+    out->dtype = h->dtype;
+    out->shape = h->shape;
+    return vq_strdup(input->ctx, "", &out->name);
+}
+
 static vq_status parse(vq_context *ctx, const vq_input *input, vq_array *out)
 {
     vq_status status = VQ_OK;
     vq_npy_header h;
-    *out = (vq_array){0};
-    VQ_TRY(vq_npy_header_take(input, &h));
-    out->dtype = h.dtype;
-    out->shape = h.shape;
-    VQ_TRY_TO(vq_strdup(ctx, "", &out->name));
+    VQ_TRY_TO(describe(input, &h, out));
     VQ_TRY_TO(vq_alloc(ctx, h.bytes, 1, &out->data));
     VQ_TRY_TO(take_data(input, &h, out->data));
 done:
@@ -92,6 +98,17 @@ vq_status vq_npy_load(vq_context *ctx, const char *path, vq_array *out)
     *out = (vq_array){0};
     vq_status status = vq_input_open(ctx, path, &input);
     if (status == VQ_OK) status = vq_input_blame(&input, parse(ctx, &input, out));
+    vq_input_close(&input);
+    return status;
+}
+
+vq_status vq_npy_describe(vq_context *ctx, const char *path, vq_array *out)
+{
+    vq_input input;
+    vq_npy_header h;
+    *out = (vq_array){0};
+    vq_status status = vq_input_open(ctx, path, &input);
+    if (status == VQ_OK) status = vq_input_blame(&input, describe(&input, &h, out));
     vq_input_close(&input);
     return status;
 }

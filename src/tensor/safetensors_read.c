@@ -23,7 +23,8 @@ typedef struct entry {
 typedef struct reader {
     vq_context *ctx;
     const vq_input *input;
-    char *header; /* its JSON, and a zero */
+    bool takes_data; /* or only says what there is */
+    char *header;    /* its JSON, and a zero */
     size_t header_size;
     uint64_t data_at, data_size; /* behind the header */
     json_t *root;
@@ -226,6 +227,7 @@ static vq_status copy_arrays(reader *r, vq_archive *out)
         array->dtype = e->dtype;
         array->shape = e->shape;
         VQ_TRY(vq_strdup(r->ctx, e->name, &array->name));
+        if (!r->takes_data) continue;
         VQ_TRY(vq_alloc(r->ctx, size, 1, &array->data));
         VQ_TRY(vq_input_take(r->input, r->data_at + e->begin, array->data, size));
     }
@@ -264,10 +266,10 @@ static vq_status copy_metadata(reader *r, vq_archive *out)
     return status;
 }
 
-static vq_status parse(vq_context *ctx, const vq_input *input, vq_archive *out)
+static vq_status parse(vq_context *ctx, const vq_input *input, bool takes_data, vq_archive *out)
 {
     vq_status status = VQ_OK;
-    reader r = {.ctx = ctx, .input = input};
+    reader r = {.ctx = ctx, .input = input, .takes_data = takes_data};
     *out = (vq_archive){0};
     VQ_TRY_TO(read_header(&r));
     VQ_TRY_TO(read_entries(&r));
@@ -286,15 +288,25 @@ done:
 vq_status vq_safetensors_parse(vq_context *ctx, const void *bytes, size_t size, vq_archive *out)
 {
     const vq_input input = vq_input_memory(ctx, bytes, size);
-    return parse(ctx, &input, out);
+    return parse(ctx, &input, true, out);
 }
 
-vq_status vq_safetensors_load(vq_context *ctx, const char *path, vq_archive *out)
+static vq_status load(vq_context *ctx, const char *path, bool takes_data, vq_archive *out)
 {
     vq_input input;
     *out = (vq_archive){0};
     vq_status status = vq_input_open(ctx, path, &input);
-    if (status == VQ_OK) status = vq_input_blame(&input, parse(ctx, &input, out));
+    if (status == VQ_OK) status = vq_input_blame(&input, parse(ctx, &input, takes_data, out));
     vq_input_close(&input);
     return status;
+}
+
+vq_status vq_safetensors_load(vq_context *ctx, const char *path, vq_archive *out)
+{
+    return load(ctx, path, true, out);
+}
+
+vq_status vq_safetensors_describe(vq_context *ctx, const char *path, vq_archive *out)
+{
+    return load(ctx, path, false, out);
 }

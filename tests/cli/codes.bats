@@ -125,9 +125,12 @@ field() {
     "$VQVAE" inspect one.png --json | grep -q '"first_image":\[116,116,1\]'
     "$VQVAE" reconstruct "$model" folder/*.png -o pairs > out
     [ "$(ls pairs)" = "$(printf '%s\n' 000000.png 000001.png)" ]
-    run "$VQVAE" reconstruct "$model" "$data" -o x.png
-    [ "$status" -eq 1 ]
-    [[ "$output" == *"no single image"* ]]
+    # Of a dataset the first ones, whose names are numbers here.
+    "$VQVAE" reconstruct "$model" "$data" -o first -n 12 --json > out
+    [ "$(ls first | wc -l)" -eq 12 ]
+    [ "$(grep -o psnr out | wc -l)" -eq 12 ]
+    "$VQVAE" reconstruct "$model" "$data" folder -o all.png -n 2 > out
+    "$VQVAE" inspect all.png --json | grep -q '"first_image":\[124,60,1\]'
 }
 
 @test "nothing that exists is overwritten without --force" {
@@ -268,4 +271,43 @@ field() {
     run "$VQVAE" decode "$model" mixed.safetensors -o back
     [ "$status" -eq 1 ]
     [ ! -e back/28x28-000000.png ]
+}
+
+@test "images come to the model's size as in its run, and a model by itself has the defaults" {
+    printf '\223NUMPY\1\0\106\0{'"'descr': '|u1', 'fortran_order': False, 'shape': (3, 20, 44), }"'     \n' > wide.npy
+    head -c 2640 "$model/best.safetensors" >> wide.npy
+    cp -r "$model" run
+    for fit in crop pad stretch; do
+        sed -i 's/"fit": "[a-z]*"/"fit": "'$fit'"/' run/config.json
+        "$VQVAE" encode run wide.npy -o $fit.npy --size model -q > out
+        "$VQVAE" eval run/best.safetensors wide.npy --json -q | field mse > $fit.mse
+    done
+    ! cmp -s crop.npy pad.npy
+    ! cmp -s crop.npy stretch.npy
+    ! cmp -s crop.mse pad.mse
+    ! cmp -s crop.mse stretch.mse
+    # The same bytes of the model outside of its run: cropped.
+    cp run/best.safetensors alone.safetensors
+    "$VQVAE" encode alone.safetensors wide.npy -o alone.npy --size model -q > out
+    cmp crop.npy alone.npy
+    # Reconstructed at that size, an image is what eval measures.
+    sed -i 's/"fit": "[a-z]*"/"fit": "stretch"/' run/config.json
+    "$VQVAE" reconstruct run wide.npy -o pairs -n 1 --size model -q > out
+    "$VQVAE" inspect pairs/0.png --json > out
+    grep -q '"first_image":\[28,60,1\]' out
+    # Other filters are other pixels.
+    sed -i 's/"filter": "[a-z]*"/"filter": "box"/' run/config.json
+    "$VQVAE" eval run wide.npy --json -q | field mse > box.mse
+    ! cmp -s stretch.mse box.mse
+}
+
+@test "eval measures several sources as one" {
+    "$VQVAE" encode "$model" "$data" -o codes.npy -q > out
+    "$VQVAE" decode "$model" codes.npy -o few -n 30 -q > out
+    "$VQVAE" eval "$model" few --json > few.json
+    "$VQVAE" eval "$model" "$data" --json > all.json
+    "$VQVAE" eval "$model" few "$data" --json > both.json
+    [ "$(field images < both.json)" = 10030 ]
+    awk -v a="$(field mse < few.json)" -v b="$(field mse < all.json)" -v c="$(field mse < both.json)" \
+        'BEGIN { m = (30 * a + 10000 * b) / 10030; exit !(m - c < 1e-6 * c && c - m < 1e-6 * c) }'
 }

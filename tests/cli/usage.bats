@@ -53,7 +53,7 @@ train x --stpes 3 -o r|there is no option --stpes; did you mean --steps?
 train x -o r --qqqqqqqqqqqqq|`vqvae train --help` lists them
 train x -o r -Z|there is no option -Z
 train x|--out RUN is missing
-eval x y z|"z" is one argument too many
+decode x y z|"z" is one argument too many
 train -o r|DATA is missing
 train x -o|-o needs a value
 train x -o r --steps|--steps needs a value
@@ -73,7 +73,7 @@ train x -o r --set lr=1|--set takes section.name=value
 train x -o r --set optimizer.lr=1|the sections are model, train and data
 train x -o r --set train.lrr=1|lr
 train x -o r --set train.lr=-1|train.lr
-decode model codes.npy -o d2.png|the images go into a folder or a file ending in .npy
+decode model codes.npy -o d2.png|it may be a folder or a file ending in .npy, but no .png
 eval model|too few arguments; it is `vqvae eval MODEL DATA`
 bench trian|did you mean "train"?
 bench forward --threads 4096|--threads takes a whole number from 0 to 1024

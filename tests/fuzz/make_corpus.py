@@ -1011,7 +1011,7 @@ def make_options():
     c.bad("verb", line("trian"))
     c.ok("no-operand", line("train", "-o", "run"))
     c.bad("few-operands", line("eval", "model"))
-    c.bad("too-many", line("eval", "a", "b", "c"))
+    c.bad("too-many", line("decode", "a", "b", "c"))
     c.bad("required", line("train", "a"))
     c.bad("unknown", line("train", "a", "-o", "r", "--stpes", "3"))
     c.bad("unknown-far", line("train", "a", "--qqqqqqqqqqqqqqqq"))

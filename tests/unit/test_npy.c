@@ -178,6 +178,11 @@ static void test_round_trip(void **state)
         assert_int_equal(back.shape.rank, 2);
         assert_memory_equal(back.data, data, 6 * vq_dtype_size(array.dtype));
         vq_array_clear(p->ctx, &back);
+        assert_int_equal(vq_npy_describe(p->ctx, path, &back), VQ_OK);
+        assert_int_equal(back.dtype, dtype);
+        assert_int_equal(vq_shape_count(&back.shape), 6);
+        assert_null(back.data);
+        vq_array_clear(p->ctx, &back);
     }
 }
 
@@ -211,6 +216,8 @@ static void test_oversized(void **state)
     assert_int_equal(truncate(path, (off_t)1 << 40), 0);
     assert_int_equal(vq_npy_load(p->ctx, path, &array), VQ_E_FORMAT);
     fixture_error_names(p->ctx, "takes 1 bytes, but 1099511627648 follow");
+    assert_int_equal(vq_npy_describe(p->ctx, path, &array), VQ_E_FORMAT);
+    fixture_error_names(p->ctx, "sparse.npy: the .npy array takes 1 bytes");
 }
 
 static void test_every_allocation_fails(void **state)

@@ -83,6 +83,22 @@ static void make_sample(sample *s)
     s->archive = (vq_archive){s->arrays, VQ_DTYPE_COUNT + 2, keys, values, 3};
 }
 
+/* Described, a file says the same of everything but its numbers. */
+static void check_description(place *p, const char *path, const vq_archive *read)
+{
+    vq_archive told;
+    assert_int_equal(vq_safetensors_describe(p->ctx, path, &told), VQ_OK);
+    assert_int_equal(told.n_arrays, read->n_arrays);
+    assert_int_equal(told.n_keys, read->n_keys);
+    for (size_t i = 0; i < told.n_arrays; i++) {
+        assert_string_equal(told.arrays[i].name, read->arrays[i].name);
+        assert_int_equal(told.arrays[i].dtype, read->arrays[i].dtype);
+        assert_memory_equal(&told.arrays[i].shape, &read->arrays[i].shape, sizeof(vq_shape));
+        assert_null(told.arrays[i].data);
+    }
+    vq_archive_clear(p->ctx, &told);
+}
+
 static void test_round_trip(void **state)
 {
     place *p = *state;
@@ -106,6 +122,7 @@ static void test_round_trip(void **state)
         assert_true(vq_array_hash(read) == vq_array_hash(made));
     }
     assert_null(vq_archive_find(&back, "t"));
+    check_description(p, path, &back);
     assert_int_equal(back.n_keys, 3);
     for (size_t i = 0; i < 3; i++) assert_string_equal(vq_archive_meta(&back, keys[i]), values[i]);
     for (size_t i = 1; i < 3; i++) assert_true(strcmp(back.keys[i - 1], back.keys[i]) < 0);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli/run/intake.c -- images made ready for a model as they were for its training. */
+#include "run/intake.h"
+#include "run/folder.h"
+#include <string.h>
+
+/* The folder of the run that a model belongs to: itself, or the one that its file lies in. */
+static int folder_of_model(program *p, const char *path, run_folder *out)
+{
+    const char *slash = strrchr(path, '/');
+    if (path_is_folder(path)) return run_folder_name(p, path, out);
+    if (!slash) return run_folder_name(p, ".", out);
+    char parent[PATH_ROOM];
+    TRY(path_format(p, parent, "%.*s", slash == path ? 1 : (int)(slash - path), path));
+    return run_folder_name(p, parent, out);
+}
+
+/* Files of that name lie beside many a model; one without "run" is another program's. */
+static int read_settings(program *p, const run_folder *folder, settings *s)
+{
+    json_t *object = NULL;
+    int code = DONE;
+    settings_default(s);
+    if (!path_exists(folder->config)) return DONE;
+    TRY(json_file(p, folder->config, &object));
+    if (json_is_object(json_object_get(object, "run")))
+        code = settings_read(p, object, folder->config, s);
+    json_decref(object);
+    return code;
+}
+
+int intake_of_model(program *p, const char *path, const vq_model *model, bool own_size,
+                    vq_data_config *out)
+{
+    const vq_model_config *trained = vq_model_configuration(model);
+    run_folder folder;
+    settings s;
+    TRY(folder_of_model(p, path, &folder));
+    TRY(read_settings(p, &folder, &s));
+    vq_data_config_default(out);
+    out->height = own_size ? 0 : trained->height;
+    out->width = own_size ? 0 : trained->width;
+    out->channels = trained->channels;
+    out->fit = s.data.fit;
+    out->filter = s.data.filter;
+    out->labels = s.data.labels;
+    out->augment = false;
+    out->cache_mb = 0; /* each image is read once */
+    return DONE;
+}
+
+const char *intake_words(const vq_data_config *config)
+{
+    switch (config->fit) {
+    case VQ_FIT_PAD: return "scaled and padded";
+    case VQ_FIT_STRETCH: return "stretched";
+    default: return "scaled and cropped";
+    }
+}
+
+int intake_open(program *p, const vq_data_config *config, char **paths, int n, vq_dataset **out)
+{
+    return lib(p, vq_dataset_open_all(p->ctx, (const char *const *)paths, (size_t)n, config, out));
+}
