@@ -32,8 +32,7 @@ int main(int argc, char **argv)
     if (status == VQ_OK) status = vq_matrix_open(ctx, argv[2], &data);
     float *vector = data ? calloc((size_t)vq_matrix_columns(data), sizeof *vector) : NULL;
     if (status == VQ_OK) status = vector ? run(ctx, book, data, vector) : VQ_E_NOMEM;
-    if (status != VQ_OK)
-        fprintf(stderr, "%s: %s\n", vq_status_name(status), vq_context_error(ctx));
+    if (status != VQ_OK) fprintf(stderr, "%s: %s\n", vq_status_name(status), vq_context_error(ctx));
     free(vector);
     vq_matrix_close(data);
     vq_codebook_destroy(ctx, book);

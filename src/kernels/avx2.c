@@ -10,48 +10,83 @@
 #define TARGET __attribute__((target("avx2,fma")))
 
 /* 6 x 2 vectors keep twelve of the sixteen registers busy as sums. */
-enum { ROWS = 6, COLS = 16 };
-
-TARGET static void full_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
-                             int start)
+TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *weights)
 {
-    __m256 sum[ROWS][2];
+    __m256 sum[VQ_PLACES][2];
     VQ_UNROLL(6)
-    for (size_t i = 0; i < ROWS; i++) {
-        sum[i][0] = start ? _mm256_loadu_ps(c + i * ldc) : _mm256_setzero_ps();
-        sum[i][1] = start ? _mm256_loadu_ps(c + i * ldc + 8) : _mm256_setzero_ps();
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        sum[i][0] = _mm256_loadu_ps(t->start[i] + at);
+        sum[i][1] = _mm256_loadu_ps(t->start[i] + at + 8);
     }
-    for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
-        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+    for (size_t tap = 0; tap < t->taps; tap++) {
+        const float *in[VQ_PLACES];
         VQ_UNROLL(6)
-        for (size_t i = 0; i < ROWS; i++) {
-            const __m256 line = _mm256_broadcast_ss(a + i);
-            sum[i][0] = _mm256_fmadd_ps(line, b0, sum[i][0]);
-            sum[i][1] = _mm256_fmadd_ps(line, b1, sum[i][1]);
+        for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
+        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
+            const __m256 w0 = _mm256_loadu_ps(weights), w1 = _mm256_loadu_ps(weights + 8);
+            VQ_UNROLL(6)
+            for (size_t i = 0; i < VQ_PLACES; i++) {
+                const __m256 number = _mm256_broadcast_ss(in[i] + q);
+                sum[i][0] = _mm256_fmadd_ps(number, w0, sum[i][0]);
+                sum[i][1] = _mm256_fmadd_ps(number, w1, sum[i][1]);
+            }
         }
     }
+    const __m256 zero = _mm256_setzero_ps();
     VQ_UNROLL(6)
-    for (size_t i = 0; i < ROWS; i++) {
-        _mm256_storeu_ps(c + i * ldc, sum[i][0]);
-        _mm256_storeu_ps(c + i * ldc + 8, sum[i][1]);
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < 2; v++) {
+            const size_t j = at + 8 * v;
+            __m256 x = sum[i][v];
+            if (t->mask[0])
+                x = _mm256_and_ps(x,
+                                  _mm256_cmp_ps(_mm256_loadu_ps(t->mask[i] + j), zero, _CMP_GT_OQ));
+            if (t->residual[0]) x = _mm256_add_ps(x, _mm256_loadu_ps(t->residual[i] + j));
+            if (t->relu) x = _mm256_max_ps(zero, x); /* x where it is not a number */
+            _mm256_storeu_ps(t->out[i] + j, x);
+        }
     }
 }
 
-/* Tiles at the edge go through a whole tile of their own. */
-TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
-                             size_t m, size_t n, int start)
+TARGET static void correlate(const vq_correlate_tile *t)
 {
-    float tile[ROWS * COLS] = {0.0f};
-    if (m == ROWS && n == COLS) {
-        full_tile(depth, a, b, c, ldc, start);
-        return;
+    for (size_t panel = 0; panel < t->panels; panel++)
+        correlate_panel(t, panel * VQ_PANEL, t->weights + panel * t->panel_step);
+}
+
+TARGET static void outer_panel(const vq_outer_tile *t, size_t at)
+{
+    __m256 sum[VQ_PLACES][2];
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        sum[i][0] = _mm256_loadu_ps(t->c + i * t->c_step + at);
+        sum[i][1] = _mm256_loadu_ps(t->c + i * t->c_step + at + 8);
     }
-    if (start)
-        for (size_t i = 0; i < m; i++)
-            for (size_t j = 0; j < n; j++) tile[i * COLS + j] = c[i * ldc + j];
-    full_tile(depth, a, b, tile, COLS, start);
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) c[i * ldc + j] = tile[i * COLS + j];
+    for (size_t n = 0; n < t->count[0]; n++)
+        for (size_t y = 0; y < t->count[1]; y++) {
+            const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
+            const float *b = t->b + n * t->b_step[0] + y * t->b_step[1] + at;
+            for (size_t x = 0; x < t->count[2]; x++, a += t->a_step[2], b += t->b_step[2]) {
+                const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+                VQ_UNROLL(6)
+                for (size_t i = 0; i < VQ_PLACES; i++) {
+                    const __m256 number = _mm256_broadcast_ss(a + i);
+                    sum[i][0] = _mm256_fmadd_ps(number, b0, sum[i][0]);
+                    sum[i][1] = _mm256_fmadd_ps(number, b1, sum[i][1]);
+                }
+            }
+        }
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        _mm256_storeu_ps(t->c + i * t->c_step + at, sum[i][0]);
+        _mm256_storeu_ps(t->c + i * t->c_step + at + 8, sum[i][1]);
+    }
+}
+
+TARGET static void outer(const vq_outer_tile *t)
+{
+    for (size_t panel = 0; panel < t->panels; panel++) outer_panel(t, panel * VQ_PANEL);
 }
 
 /* Joins the lanes of a search: the least value, of equal ones the lowest index. */
@@ -248,10 +283,10 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
 
 const vq_kernels vq_kernels_avx2 = {
     .name = "avx2",
-    .tile_rows = ROWS,
-    .tile_cols = COLS,
     .search_lanes = LANES,
-    .gemm_tile = gemm_tile,
+    .correlate_panels = 1,
+    .correlate = correlate,
+    .outer = outer,
     .pack = vq_pack_x86,
     .argmin = argmin,
     .dots = dots,

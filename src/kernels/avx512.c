@@ -10,57 +10,103 @@
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-/* 16 sums cover the latency of two fused multiply-adds a cycle, and 8 rows by 32 columns
- * leave no tile half empty at the powers of two that networks are made of. */
-enum { ROWS = 8, COLS = 32 };
-
 static inline __mmask16 first_lanes(size_t count)
 {
     return (__mmask16)(count >= 16 ? 0xffffu : (1u << count) - 1u);
 }
 
-/* `vectors` (1 or 2) is a constant wherever this is used, and so are m and n of whole tiles.
- * Where the chain starts from zero, c is fetched in time for the end. */
-INLINE void tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m,
-                 size_t n, int start, size_t vectors)
+/* `panels` (1 to 4) is a constant wherever this is used: 6 x 4 vectors keep 24 of the 32 registers
+ * busy as sums. */
+INLINE void correlate_panels(const vq_correlate_tile *t, size_t panels)
 {
-    const __mmask16 mask[2] = {first_lanes(n), n > 16 ? first_lanes(n - 16) : (__mmask16)0};
-    __m512 sum[ROWS][2];
-    VQ_UNROLL(8)
-    for (size_t i = 0; i < ROWS; i++) {
-        VQ_UNROLL(2)
-        for (size_t v = 0; v < vectors; v++) {
-            sum[i][v] = _mm512_setzero_ps();
-            if (i < m && start) sum[i][v] = _mm512_maskz_loadu_ps(mask[v], c + i * ldc + 16 * v);
-            else if (i < m) _mm_prefetch((const char *)(c + i * ldc + 16 * v), _MM_HINT_T0);
+    __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
+    const float *weights = t->weights;
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < panels; v++) sum[i][v] = _mm512_loadu_ps(t->start[i] + 16 * v);
+    }
+    for (size_t tap = 0; tap < t->taps; tap++) {
+        const float *in[VQ_PLACES];
+        VQ_UNROLL(6)
+        for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
+        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
+            __m512 w[VQ_PANELS_MAX];
+            VQ_UNROLL(4)
+            for (size_t v = 0; v < panels; v++) w[v] = _mm512_loadu_ps(weights + v * t->panel_step);
+            VQ_UNROLL(6)
+            for (size_t i = 0; i < VQ_PLACES; i++) {
+                const __m512 number = _mm512_set1_ps(in[i][q]);
+                VQ_UNROLL(4)
+                for (size_t v = 0; v < panels; v++)
+                    sum[i][v] = _mm512_fmadd_ps(number, w[v], sum[i][v]);
+            }
         }
     }
-    for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
-        __m512 column[2];
-        VQ_UNROLL(2)
-        for (size_t v = 0; v < vectors; v++) column[v] = _mm512_loadu_ps(b + 16 * v);
-        VQ_UNROLL(8)
-        for (size_t i = 0; i < ROWS; i++) {
-            const __m512 line = _mm512_set1_ps(a[i]);
-            VQ_UNROLL(2)
-            for (size_t v = 0; v < vectors; v++)
-                sum[i][v] = _mm512_fmadd_ps(line, column[v], sum[i][v]);
+    const __m512 zero = _mm512_setzero_ps();
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < panels; v++) {
+            __m512 x = sum[i][v];
+            if (t->mask[0])
+                x = _mm512_maskz_mov_ps(
+                    _mm512_cmp_ps_mask(_mm512_loadu_ps(t->mask[i] + 16 * v), zero, _CMP_GT_OQ), x);
+            if (t->residual[0]) x = _mm512_add_ps(x, _mm512_loadu_ps(t->residual[i] + 16 * v));
+            if (t->relu) x = _mm512_max_ps(zero, x); /* x where it is not a number */
+            _mm512_storeu_ps(t->out[i] + 16 * v, x);
         }
-    }
-    VQ_UNROLL(8)
-    for (size_t i = 0; i < ROWS; i++) {
-        VQ_UNROLL(2)
-        for (size_t v = 0; v < vectors; v++)
-            if (i < m) _mm512_mask_storeu_ps(c + i * ldc + 16 * v, mask[v], sum[i][v]);
     }
 }
 
-TARGET static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc,
-                             size_t m, size_t n, int start)
+TARGET static void correlate(const vq_correlate_tile *t)
 {
-    if (m == ROWS && n == COLS) tile(depth, a, b, c, ldc, ROWS, COLS, start, 2);
-    else if (n > 16) tile(depth, a, b, c, ldc, m, n, start, 2);
-    else tile(depth, a, b, c, ldc, m, n, start, 1);
+    if (t->panels == 4) correlate_panels(t, 4);
+    else if (t->panels == 3) correlate_panels(t, 3);
+    else if (t->panels == 2) correlate_panels(t, 2);
+    else correlate_panels(t, 1);
+}
+
+INLINE void outer_panels(const vq_outer_tile *t, size_t panels)
+{
+    __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < panels; v++)
+            sum[i][v] = _mm512_loadu_ps(t->c + i * t->c_step + 16 * v);
+    }
+    for (size_t n = 0; n < t->count[0]; n++)
+        for (size_t y = 0; y < t->count[1]; y++) {
+            const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
+            const float *b = t->b + n * t->b_step[0] + y * t->b_step[1];
+            for (size_t x = 0; x < t->count[2]; x++, a += t->a_step[2], b += t->b_step[2]) {
+                __m512 line[VQ_PANELS_MAX];
+                VQ_UNROLL(4)
+                for (size_t v = 0; v < panels; v++) line[v] = _mm512_loadu_ps(b + 16 * v);
+                VQ_UNROLL(6)
+                for (size_t i = 0; i < VQ_PLACES; i++) {
+                    const __m512 number = _mm512_set1_ps(a[i]);
+                    VQ_UNROLL(4)
+                    for (size_t v = 0; v < panels; v++)
+                        sum[i][v] = _mm512_fmadd_ps(number, line[v], sum[i][v]);
+                }
+            }
+        }
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < panels; v++)
+            _mm512_storeu_ps(t->c + i * t->c_step + 16 * v, sum[i][v]);
+    }
+}
+
+TARGET static void outer(const vq_outer_tile *t)
+{
+    if (t->panels == 4) outer_panels(t, 4);
+    else if (t->panels == 3) outer_panels(t, 3);
+    else if (t->panels == 2) outer_panels(t, 2);
+    else outer_panels(t, 1);
 }
 
 /* Least scores so far and their indices, lane by lane, and the indices that come next. */
@@ -282,9 +328,9 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
 
 /* What every processor with these instructions runs; some screen in bf16 besides. */
 #define KERNELS                                                                                    \
-    .tile_rows = ROWS, .tile_cols = COLS, .search_lanes = LANES, .gemm_tile = gemm_tile,           \
-    .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves, .search = search,       \
-    .search_narrow = search_narrow, .adam = adam, .squares = squares
+    .search_lanes = LANES, .correlate_panels = VQ_PANELS_MAX, .correlate = correlate,              \
+    .outer = outer, .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves,         \
+    .search = search, .search_narrow = search_narrow, .adam = adam, .squares = squares
 
 const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
 const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",

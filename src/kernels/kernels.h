@@ -7,19 +7,9 @@
 #define VQ_KERNELS_KERNELS_H
 
 #include "base/context.h"
+#include "kernels/correlate.h"
 #include <stddef.h>
 #include <stdint.h>
-
-/**
- * Micro-kernel of the matrix product on packed panels:
- *   for p in [0, depth):  c[i][j] = fma(a[p*rows + i], b[p*cols + j], c[i][j])
- * with rows x cols the table's tile; c is row-major with leading dimension ldc.
- * @param m,n    part of the tile that exists, 1..rows, 1..cols; the rest of c is not touched,
- *               though the panels are padded with zeros to whole tiles
- * @param start  0: the chain starts from zero; 1: from what c holds
- */
-typedef void vq_gemm_tile_fn(size_t depth, const float *a, const float *b, float *c, size_t ldc,
-                             size_t m, size_t n, int start);
 
 /** Part of a matrix that becomes one packed panel: `lanes` lines of `depth` numbers. */
 typedef struct vq_panel {
@@ -30,14 +20,14 @@ typedef struct vq_panel {
                            NULL: none */
 } vq_panel;
 
-/** Packs a panel for the micro-kernel: to[p*width + i] = from[i][p] - shift[p] for i < lanes
+/** Packs a panel: to[p*width + i] = from[i][p] - shift[p] for i < lanes
  *  and 0 for lanes <= i < width. Writes width*depth numbers. */
 typedef void vq_pack_fn(const vq_panel *panel, size_t width, float *to);
 
-/* Codes lie in panels of VQ_CODE_PANEL: number p of code j of a panel is panel[p*VQ_CODE_PANEL+j].
+/* Codes lie in panels, as weights do: number p of code j of a panel is panel[p*VQ_CODE_PANEL+j].
  * The score of a code is half - dot, dot one chain over p from zero, half being |e|^2/2: with
  * the same |x|^2/2 added to all it is half the squared distance (see nearest.h). */
-enum { VQ_CODE_PANEL = 16 };
+enum { VQ_CODE_PANEL = VQ_PANEL };
 
 /** Lowest index j in [0, count) at which score[j] = half[j] - dot[j] is least; *best is that
  *  score on return. Continues from (*best, *at) with indices offset by `first`. A score that
@@ -96,15 +86,16 @@ static inline double vq_sum_lanes(double *lane)
     return lane[0];
 }
 
-enum { VQ_TILE_ROWS_MAX = 16, VQ_SEARCH_LANES_MAX = 32 };
+enum { VQ_SEARCH_LANES_MAX = 32 };
 
 struct vq_screening;
 
 typedef struct vq_kernels {
-    const char *name;            /* the row of kernel_list.def */
-    size_t tile_rows, tile_cols; /* at most VQ_TILE_ROWS_MAX rows */
-    size_t search_lanes;         /* at most VQ_SEARCH_LANES_MAX */
-    vq_gemm_tile_fn *gemm_tile;
+    const char *name;        /* the row of kernel_list.def */
+    size_t search_lanes;     /* at most VQ_SEARCH_LANES_MAX */
+    size_t correlate_panels; /* panels of a tile that keep the registers busy */
+    vq_correlate_fn *correlate;
+    vq_outer_fn *outer;
     vq_pack_fn *pack;
     vq_argmin_fn *argmin;
     vq_dots_fn *dots;
@@ -125,23 +116,5 @@ typedef struct vq_kernels {
 const vq_kernels *vq_kernels_for(uint32_t cpu);
 /** The context's table where it names one, else the best for its processor. */
 const vq_kernels *vq_kernels_of(const vq_context *ctx);
-
-/** Matrix product on whole matrices, in parallel: C (m x n) = or += A (m x k) * B (k x n).
- *  Strides are in elements: A[i][p] = a[i*a_row + p*a_col], B[p][j] = b[p*b_row + j*b_col].
- *  Each number is one chain over p = 0..k-1 (continued where `accumulate`), for any number of
- *  threads. `workspace` holds the vq_gemm_workspace() bytes of this context and shape, aligned
- *  to 64; its contents mean nothing before and after. C overlaps neither A nor B. */
-typedef struct vq_gemm {
-    size_t m, n, k;
-    const float *a;
-    size_t a_row, a_col;
-    const float *b;
-    size_t b_row, b_col;
-    float *c;
-    size_t ldc;
-    int accumulate;
-} vq_gemm;
-size_t vq_gemm_workspace(const vq_context *ctx, size_t m, size_t n, size_t k);
-void vq_gemm_run(vq_context *ctx, const vq_gemm *g, void *workspace);
 
 #endif

@@ -7,66 +7,92 @@
 #include <arm_neon.h>
 #include <math.h>
 
-/* 8 x 3 vectors keep 24 of the 32 registers busy as sums. */
-enum { ROWS = 8, COLS = 12, VECTORS = 3 };
+enum { QUARTERS = VQ_PANEL / 4 }; /* vectors of a panel */
 
-/* sum[row] += number `lane` of `line` times the vectors of `column`. The lane is part of the
- * instruction and so must be a constant in every build, which an unrolled loop is not. */
-#define MULTIPLY(sum, row, count, line, lane, column)                                              \
-    do {                                                                                           \
-        VQ_UNROLL(3)                                                                               \
-        for (size_t v = 0; v < (count); v++)                                                       \
-            (sum)[row][v] = vfmaq_laneq_f32((sum)[row][v], (column)[v], line, lane);               \
-    } while (0)
-/* Eight rows by the numbers of two vectors. */
-#define MULTIPLY_EIGHT(sum, count, line0, line1, column)                                           \
-    do {                                                                                           \
-        MULTIPLY(sum, 0, count, line0, 0, column);                                                 \
-        MULTIPLY(sum, 1, count, line0, 1, column);                                                 \
-        MULTIPLY(sum, 2, count, line0, 2, column);                                                 \
-        MULTIPLY(sum, 3, count, line0, 3, column);                                                 \
-        MULTIPLY(sum, 4, count, line1, 0, column);                                                 \
-        MULTIPLY(sum, 5, count, line1, 1, column);                                                 \
-        MULTIPLY(sum, 6, count, line1, 2, column);                                                 \
-        MULTIPLY(sum, 7, count, line1, 3, column);                                                 \
-    } while (0)
-
-static void full_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, int start)
+/* 6 x 4 vectors keep 24 of the 32 registers busy as sums. */
+static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *weights)
 {
-    float32x4_t sum[ROWS][VECTORS];
-    VQ_UNROLL(8)
-    for (size_t i = 0; i < ROWS; i++) {
-        VQ_UNROLL(3)
-        for (size_t v = 0; v < VECTORS; v++)
-            sum[i][v] = start ? vld1q_f32(c + i * ldc + 4 * v) : vdupq_n_f32(0.0f);
+    float32x4_t sum[VQ_PLACES][QUARTERS];
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < QUARTERS; v++) sum[i][v] = vld1q_f32(t->start[i] + at + 4 * v);
     }
-    for (size_t p = 0; p < depth; p++, a += ROWS, b += COLS) {
-        const float32x4_t column[VECTORS] = {vld1q_f32(b), vld1q_f32(b + 4), vld1q_f32(b + 8)};
-        const float32x4_t line0 = vld1q_f32(a), line1 = vld1q_f32(a + 4);
-        MULTIPLY_EIGHT(sum, VECTORS, line0, line1, column);
+    for (size_t tap = 0; tap < t->taps; tap++) {
+        const float *in[VQ_PLACES];
+        VQ_UNROLL(6)
+        for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
+        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
+            float32x4_t w[QUARTERS];
+            VQ_UNROLL(4)
+            for (size_t v = 0; v < QUARTERS; v++) w[v] = vld1q_f32(weights + 4 * v);
+            VQ_UNROLL(6)
+            for (size_t i = 0; i < VQ_PLACES; i++) {
+                const float32x4_t number = vld1q_dup_f32(in[i] + q);
+                VQ_UNROLL(4)
+                for (size_t v = 0; v < QUARTERS; v++)
+                    sum[i][v] = vfmaq_f32(sum[i][v], number, w[v]);
+            }
+        }
     }
-    VQ_UNROLL(8)
-    for (size_t i = 0; i < ROWS; i++) {
-        VQ_UNROLL(3)
-        for (size_t v = 0; v < VECTORS; v++) vst1q_f32(c + i * ldc + 4 * v, sum[i][v]);
+    const float32x4_t zero = vdupq_n_f32(0.0f);
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < QUARTERS; v++) {
+            const size_t j = at + 4 * v;
+            float32x4_t x = sum[i][v];
+            if (t->mask[0]) x = vbslq_f32(vcgtq_f32(vld1q_f32(t->mask[i] + j), zero), x, zero);
+            if (t->residual[0]) x = vaddq_f32(x, vld1q_f32(t->residual[i] + j));
+            if (t->relu) x = vbslq_f32(vcltq_f32(x, zero), zero, x);
+            vst1q_f32(t->out[i] + j, x);
+        }
     }
 }
 
-/* Tiles at the edge go through a whole tile of their own. */
-static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m,
-                      size_t n, int start)
+static void correlate(const vq_correlate_tile *t)
 {
-    float tile[ROWS * COLS] = {0.0f};
-    if (m == ROWS && n == COLS) {
-        full_tile(depth, a, b, c, ldc, start);
-        return;
+    for (size_t panel = 0; panel < t->panels; panel++)
+        correlate_panel(t, panel * VQ_PANEL, t->weights + panel * t->panel_step);
+}
+
+static void outer_panel(const vq_outer_tile *t, size_t at)
+{
+    float32x4_t sum[VQ_PLACES][QUARTERS];
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < QUARTERS; v++)
+            sum[i][v] = vld1q_f32(t->c + i * t->c_step + at + 4 * v);
     }
-    if (start)
-        for (size_t i = 0; i < m; i++)
-            for (size_t j = 0; j < n; j++) tile[i * COLS + j] = c[i * ldc + j];
-    full_tile(depth, a, b, tile, COLS, start);
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) c[i * ldc + j] = tile[i * COLS + j];
+    for (size_t n = 0; n < t->count[0]; n++)
+        for (size_t y = 0; y < t->count[1]; y++) {
+            const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
+            const float *b = t->b + n * t->b_step[0] + y * t->b_step[1] + at;
+            for (size_t x = 0; x < t->count[2]; x++, a += t->a_step[2], b += t->b_step[2]) {
+                float32x4_t line[QUARTERS];
+                VQ_UNROLL(4)
+                for (size_t v = 0; v < QUARTERS; v++) line[v] = vld1q_f32(b + 4 * v);
+                VQ_UNROLL(6)
+                for (size_t i = 0; i < VQ_PLACES; i++) {
+                    const float32x4_t number = vld1q_dup_f32(a + i);
+                    VQ_UNROLL(4)
+                    for (size_t v = 0; v < QUARTERS; v++)
+                        sum[i][v] = vfmaq_f32(sum[i][v], number, line[v]);
+                }
+            }
+        }
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < QUARTERS; v++)
+            vst1q_f32(t->c + i * t->c_step + at + 4 * v, sum[i][v]);
+    }
+}
+
+static void outer(const vq_outer_tile *t)
+{
+    for (size_t panel = 0; panel < t->panels; panel++) outer_panel(t, panel * VQ_PANEL);
 }
 
 /* ---- packing -------------------------------------------------------------------- */
@@ -197,6 +223,27 @@ static void halves(size_t depth, const float *codes, float *half)
     for (size_t i = 0; i < 8; i++) vst1_f32(half + 2 * i, vcvt_f32_f64(vmulq_n_f64(sum[i], 0.5)));
 }
 
+/* sum[row] += number `lane` of `line` times the vectors of `column`. The lane is part of the
+ * instruction and so must be a constant in every build, which an unrolled loop is not. */
+#define MULTIPLY(sum, row, count, line, lane, column)                                              \
+    do {                                                                                           \
+        VQ_UNROLL(3)                                                                               \
+        for (size_t v = 0; v < (count); v++)                                                       \
+            (sum)[row][v] = vfmaq_laneq_f32((sum)[row][v], (column)[v], line, lane);               \
+    } while (0)
+/* Eight rows by the numbers of two vectors. */
+#define MULTIPLY_EIGHT(sum, count, line0, line1, column)                                           \
+    do {                                                                                           \
+        MULTIPLY(sum, 0, count, line0, 0, column);                                                 \
+        MULTIPLY(sum, 1, count, line0, 1, column);                                                 \
+        MULTIPLY(sum, 2, count, line0, 2, column);                                                 \
+        MULTIPLY(sum, 3, count, line0, 3, column);                                                 \
+        MULTIPLY(sum, 4, count, line1, 0, column);                                                 \
+        MULTIPLY(sum, 5, count, line1, 1, column);                                                 \
+        MULTIPLY(sum, 6, count, line1, 2, column);                                                 \
+        MULTIPLY(sum, 7, count, line1, 3, column);                                                 \
+    } while (0)
+
 /* Half a panel at a time: 8 codes by 8 vectors leave registers for what was found. */
 enum { LANES = 8, PART = 8 };
 
@@ -301,10 +348,10 @@ static double squares(size_t count, const float *x, const float *y, float scale,
 
 const vq_kernels vq_kernels_neon = {
     .name = "neon",
-    .tile_rows = ROWS,
-    .tile_cols = COLS,
     .search_lanes = LANES,
-    .gemm_tile = gemm_tile,
+    .correlate_panels = 1,
+    .correlate = correlate,
+    .outer = outer,
     .pack = pack,
     .argmin = argmin,
     .dots = dots,

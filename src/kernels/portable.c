@@ -7,22 +7,50 @@
 #include "kernels/kernels.h"
 #include <math.h>
 
-enum { ROWS = 4, COLS = 16 };
-
-/* Whole tiles are computed, zeros and all, so that the loops have fixed lengths. */
-static void gemm_tile(size_t depth, const float *a, const float *b, float *c, size_t ldc, size_t m,
-                      size_t n, int start)
+/* One panel of a tile. Loops have fixed lengths, so that compilers keep the sums in registers. */
+static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *weights)
 {
-    float tile[ROWS][COLS] = {{0.0f}};
-    if (start)
-        for (size_t i = 0; i < m; i++)
-            for (size_t j = 0; j < n; j++) tile[i][j] = c[i * ldc + j];
-    for (size_t p = 0; p < depth; p++)
-        for (size_t i = 0; i < ROWS; i++)
-            for (size_t j = 0; j < COLS; j++)
-                tile[i][j] = fmaf(a[p * ROWS + i], b[p * COLS + j], tile[i][j]);
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) c[i * ldc + j] = tile[i][j];
+    float sum[VQ_PLACES][VQ_PANEL];
+    for (size_t i = 0; i < VQ_PLACES; i++)
+        for (size_t j = 0; j < VQ_PANEL; j++) sum[i][j] = t->start[i][at + j];
+    for (size_t tap = 0; tap < t->taps; tap++)
+        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL)
+            for (size_t i = 0; i < VQ_PLACES; i++) {
+                const float number = t->in[i][tap * t->tap_step + q];
+                for (size_t j = 0; j < VQ_PANEL; j++)
+                    sum[i][j] = fmaf(number, weights[j], sum[i][j]);
+            }
+    for (size_t i = 0; i < VQ_PLACES; i++)
+        for (size_t j = 0; j < VQ_PANEL; j++) {
+            float x = sum[i][j];
+            if (t->mask[0]) x = t->mask[i][at + j] > 0.0f ? x : 0.0f;
+            if (t->residual[0]) x += t->residual[i][at + j];
+            if (t->relu) x = x < 0.0f ? 0.0f : x;
+            t->out[i][at + j] = x;
+        }
+}
+
+static void correlate(const vq_correlate_tile *t)
+{
+    for (size_t panel = 0; panel < t->panels; panel++)
+        correlate_panel(t, panel * VQ_PANEL, t->weights + panel * t->panel_step);
+}
+
+static void outer_place(const vq_outer_tile *t, const float *a, const float *b)
+{
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        float *c = t->c + i * t->c_step;
+        for (size_t j = 0; j < VQ_PANEL * t->panels; j++) c[j] = fmaf(a[i], b[j], c[j]);
+    }
+}
+
+static void outer(const vq_outer_tile *t)
+{
+    for (size_t n = 0; n < t->count[0]; n++)
+        for (size_t y = 0; y < t->count[1]; y++)
+            for (size_t x = 0; x < t->count[2]; x++)
+                outer_place(t, t->a + n * t->a_step[0] + y * t->a_step[1] + x * t->a_step[2],
+                            t->b + n * t->b_step[0] + y * t->b_step[1] + x * t->b_step[2]);
 }
 
 static void pack(const vq_panel *s, size_t width, float *to)
@@ -110,10 +138,10 @@ static double squares(size_t count, const float *x, const float *y, float scale,
 
 const vq_kernels vq_kernels_portable = {
     .name = "portable",
-    .tile_rows = ROWS,
-    .tile_cols = COLS,
     .search_lanes = 1,
-    .gemm_tile = gemm_tile,
+    .correlate_panels = 1,
+    .correlate = correlate,
+    .outer = outer,
     .pack = pack,
     .argmin = argmin,
     .dots = dots,

@@ -22,7 +22,7 @@ static void table_of_its_name(const vq_kernels *kernels)
     const uint32_t cpu = vq_cpu_bound(kernels->name, &known);
     assert_true(known);
     assert_ptr_equal(vq_kernels_for(cpu), kernels);
-    assert_in_range(kernels->tile_rows, 1, VQ_TILE_ROWS_MAX);
+    assert_in_range(kernels->correlate_panels, 1, VQ_PANELS_MAX);
 }
 
 static void test_names(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/support/golden.c -- golden files: reading, tolerances, comparing. */
 #include "support/golden.h"
+#include "nn/ops.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -119,4 +120,21 @@ const vq_backend *const *golden_backends(void)
         NULL,
     };
     return backends;
+}
+
+static const vq_impl *find_unfolded(const vq_op *op)
+{
+    static vq_impl conv;
+    if (op != &vq_op_conv2d) return op->portable_f32;
+    conv = *op->portable_f32;
+    conv.folds = 0;
+    return &conv;
+}
+
+const vq_backend *golden_unfolded(void)
+{
+    static vq_backend backend;
+    backend = vq_backend_portable;
+    backend.find = find_unfolded;
+    return &backend;
 }

@@ -35,6 +35,8 @@ void golden_compare_number(const golden *file, const char *what, double expected
 
 /** Backends that were built, NULL after the last. */
 const vq_backend *const *golden_backends(void);
+/** The portable backend, whose convolutions fold nothing. */
+const vq_backend *golden_unfolded(void);
 
 /** Inputs y and g, no output: adds sum(y * g) to the loss, so that g is the gradient that y
  *  gets. */

@@ -20,10 +20,10 @@
 
 #include "base/random.h"
 #include "model/builder.h"
+#include "nn/onednn/onednn.h"
 #include "nn/ops.h"
 #include "nn/plan_parts.h"
 #include "support/golden.h"
-#include "nn/onednn/onednn.h"
 
 #ifndef VQ_HAVE_ONEDNN
 int main(void)

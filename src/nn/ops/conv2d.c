@@ -4,44 +4,21 @@
  *   backward  dx = C^T dy,  dw = gradient of <dy, C x>,  dbias = sum of dy over all places */
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
-
-static vq_convolution convolution_of(const vq_step *run)
-{
-    return vq_convolution_of(run->node->attrs, &run->in[0].desc.shape, &run->out[0].desc.shape);
-}
+#include "nn/ops/convolution_step.h"
 
 static vq_status prepare(vq_step *run)
 {
-    const vq_convolution c = convolution_of(run);
-    run->scratch_size = vq_convolution_scratch(run->ctx, &c);
-    return VQ_OK;
+    return vq_convolution_prepare(run, false);
 }
 
 static vq_status forward(vq_step *run)
 {
-    const vq_convolution c = convolution_of(run);
-    vq_convolution_apply(run->ctx, &c, run->in[0].data, run->param[0].data, false, run->out[0].data,
-                         run->scratch);
-    if (run->node->n_params > 1)
-        vq_bias_add(run->ctx, c.images * c.map_height * c.map_width, c.out, run->param[1].data,
-                    run->out[0].data);
-    return VQ_OK;
+    return vq_convolution_forward(run, false);
 }
 
 static vq_status backward(vq_step *run)
 {
-    const vq_convolution c = convolution_of(run);
-    const real *d_out = run->d_out[0].data;
-    if (run->d_param[0].data)
-        vq_convolution_weights(run->ctx, &c, run->in[0].data, d_out, run->d_param[0].data,
-                               run->scratch);
-    if (run->node->n_params > 1 && run->d_param[1].data)
-        vq_bias_gradient(run->ctx, c.images * c.map_height * c.map_width, c.out, d_out,
-                         run->d_param[1].data);
-    if (run->d_in[0].data)
-        vq_convolution_adjoint(run->ctx, &c, d_out, run->param[0].data, run->add[0],
-                               run->d_in[0].data, run->scratch);
-    return VQ_OK;
+    return vq_convolution_backward(run, false);
 }
 
 const vq_impl VQ_REAL(vq_conv2d_portable) = {
@@ -49,6 +26,8 @@ const vq_impl VQ_REAL(vq_conv2d_portable) = {
     .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .release = vq_convolution_release,
+    .folds = VQ_FOLD_RELU | VQ_FOLD_ADD | VQ_FOLD_RELU_IN | VQ_FOLD_MASK,
     .reads_in = true,
 };
 

@@ -5,44 +5,21 @@
  *   backward  dx = C dy,  dw = gradient of <x, C dy>,  dbias = sum of dy over all places */
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
-
-static vq_convolution convolution_of(const vq_step *run)
-{
-    return vq_convolution_of(run->node->attrs, &run->out[0].desc.shape, &run->in[0].desc.shape);
-}
+#include "nn/ops/convolution_step.h"
 
 static vq_status prepare(vq_step *run)
 {
-    const vq_convolution c = convolution_of(run);
-    run->scratch_size = vq_convolution_scratch(run->ctx, &c);
-    return VQ_OK;
+    return vq_convolution_prepare(run, true);
 }
 
 static vq_status forward(vq_step *run)
 {
-    const vq_convolution c = convolution_of(run);
-    vq_convolution_adjoint(run->ctx, &c, run->in[0].data, run->param[0].data, false,
-                           run->out[0].data, run->scratch);
-    if (run->node->n_params > 1)
-        vq_bias_add(run->ctx, c.images * c.height * c.width, c.in, run->param[1].data,
-                    run->out[0].data);
-    return VQ_OK;
+    return vq_convolution_forward(run, true);
 }
 
 static vq_status backward(vq_step *run)
 {
-    const vq_convolution c = convolution_of(run);
-    const real *d_out = run->d_out[0].data;
-    if (run->d_param[0].data)
-        vq_convolution_weights(run->ctx, &c, d_out, run->in[0].data, run->d_param[0].data,
-                               run->scratch);
-    if (run->node->n_params > 1 && run->d_param[1].data)
-        vq_bias_gradient(run->ctx, c.images * c.height * c.width, c.in, d_out,
-                         run->d_param[1].data);
-    if (run->d_in[0].data)
-        vq_convolution_apply(run->ctx, &c, d_out, run->param[0].data, run->add[0],
-                             run->d_in[0].data, run->scratch);
-    return VQ_OK;
+    return vq_convolution_backward(run, true);
 }
 
 const vq_impl VQ_REAL(vq_conv_transpose2d_portable) = {
@@ -50,6 +27,8 @@ const vq_impl VQ_REAL(vq_conv_transpose2d_portable) = {
     .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .release = vq_convolution_release,
+    .folds = VQ_FOLD_RELU | VQ_FOLD_ADD | VQ_FOLD_RELU_IN | VQ_FOLD_MASK,
     .reads_in = true,
 };
 

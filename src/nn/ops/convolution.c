@@ -1,41 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
- * nn/ops/convolution.c -- a convolution, its adjoint and the gradient of its weights as matrix
- * products on columns. */
+ * nn/ops/convolution.c -- what convolutions have in common: their shapes, their declaration, and
+ * the steps of a plan that run them one way or the other. */
 #include "nn/ops/convolution.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "base/parallel.h"
 #include "nn/ops/common.h"
-#include "nn/ops/product.h"
+#include "nn/ops/convolution_step.h"
+#include "nn/ops/elements.h"
 
 #ifndef VQ_REAL_DOUBLE
-
-enum { COLUMNS_BYTES = 4 << 20 }; /* what the columns of one chunk may take, as f32 */
 
 vq_convolution vq_convolution_of(const vq_conv_attrs *attrs, const vq_shape *image,
                                  const vq_shape *map)
 {
-    vq_convolution c = {
-        .images = (size_t)image->dim[0],
-        .height = (size_t)image->dim[1],
-        .width = (size_t)image->dim[2],
-        .in = (size_t)image->dim[3],
-        .map_height = (size_t)map->dim[1],
-        .map_width = (size_t)map->dim[2],
-        .out = (size_t)map->dim[3],
-        .kernel = {(size_t)attrs->kernel[0], (size_t)attrs->kernel[1]},
-        .stride = {(size_t)attrs->stride[0], (size_t)attrs->stride[1]},
-        .top = (size_t)attrs->pad[0],
-        .left = (size_t)attrs->pad[1],
-    };
-    c.depth = c.kernel[0] * c.kernel[1] * c.in;
-    c.direct = c.kernel[0] * c.kernel[1] * c.stride[0] * c.stride[1] == 1 &&
-               attrs->pad[0] + attrs->pad[1] + attrs->pad[2] + attrs->pad[3] == 0;
-    c.chunk = c.images * c.map_height;
-    const size_t rows = COLUMNS_BYTES / (c.map_width * c.depth * sizeof(float));
-    if (!c.direct && rows < c.chunk) c.chunk = rows ? rows : 1;
+    vq_convolution c = {.images = (size_t)image->dim[0],
+                        .in = (size_t)image->dim[3],
+                        .out = (size_t)map->dim[3]};
+    for (int i = 0; i < 2; i++) {
+        c.image[i] = (size_t)image->dim[1 + i];
+        c.map[i] = (size_t)map->dim[1 + i];
+        c.kernel[i] = (size_t)attrs->kernel[i];
+        c.stride[i] = (size_t)attrs->stride[i];
+        c.pad[i] = (size_t)attrs->pad[i];
+    }
     return c;
 }
 
@@ -101,229 +89,144 @@ double vq_convolution_flops(const vq_step *run, const vq_shape *map, int64_t cha
 
 #endif
 
-/* ---- weights ------------------------------------------------------------------ */
+/* ---- steps -------------------------------------------------------------------- */
 
-typedef struct weights_job {
-    const vq_convolution *c;
-    const real *from;
-    real *to;
-} weights_job;
-
-/* O,I,kh,kw to O,kh,kw,I: the order of the columns. */
-static void pack_range(void *arg, size_t begin, size_t end, int thread)
+/* C of a step: conv2d's input is the image, that of a transposed convolution the map. */
+static vq_convolution convolution_of(const vq_step *run, bool transposed)
 {
-    const weights_job *job = arg;
-    const size_t in = job->c->in, taps = job->c->kernel[0] * job->c->kernel[1];
-    (void)thread;
-    for (size_t o = begin; o < end; o++)
-        for (size_t tap = 0; tap < taps; tap++)
-            for (size_t i = 0; i < in; i++)
-                job->to[(o * taps + tap) * in + i] = job->from[(o * in + i) * taps + tap];
+    const vq_shape *in = &run->in[0].desc.shape, *out = &run->out[0].desc.shape;
+    return transposed ? vq_convolution_of(run->node->attrs, out, in)
+                      : vq_convolution_of(run->node->attrs, in, out);
 }
-
-static void unpack_range(void *arg, size_t begin, size_t end, int thread)
-{
-    const weights_job *job = arg;
-    const size_t in = job->c->in, taps = job->c->kernel[0] * job->c->kernel[1];
-    (void)thread;
-    for (size_t o = begin; o < end; o++)
-        for (size_t i = 0; i < in; i++)
-            for (size_t tap = 0; tap < taps; tap++)
-                job->to[(o * in + i) * taps + tap] += job->from[(o * taps + tap) * in + i];
-}
-
-static void pack_weights(vq_context *ctx, const vq_convolution *c, const real *weight, real *packed)
-{
-    weights_job job = {.c = c, .from = weight, .to = packed};
-    vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / c->depth, pack_range, &job);
-}
-
-/* ---- the three products ------------------------------------------------------- */
-
-typedef struct scratch_parts {
-    real *weights; /* out x depth */
-    real *columns; /* chunk * map_width x depth */
-    void *workspace;
-} scratch_parts;
 
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
-/* Workspace for chunks of so many map rows. */
-static size_t workspace_for(const vq_context *ctx, const vq_convolution *c, size_t rows)
+/* Bytes of the packed weights, which come first in scratch. */
+static size_t packed_size(const vq_convolution *c, vq_conv_direction direction)
 {
-    const size_t places = rows * c->map_width;
-    size_t size = vq_product_workspace(ctx, places, c->out, c->depth);
-    size = larger(size, vq_product_workspace(ctx, places, c->depth, c->out));
-    return larger(size, vq_product_workspace(ctx, c->out, c->depth, places));
+    const size_t lines = (vq_convolution_packed_size(c, direction) - 1) / VQ_ALIGNMENT + 1;
+    return lines * VQ_ALIGNMENT;
 }
 
-/* With arena.base NULL this measures; the same calls then bind. */
-static scratch_parts scratch_of(const vq_context *ctx, const vq_convolution *c, vq_arena *arena)
+static size_t direction_scratch(const vq_step *run, const vq_convolution *c,
+                                vq_conv_direction direction, bool relu_from)
 {
-    const size_t rest = c->images * c->map_height % c->chunk;
-    scratch_parts parts;
-    parts.weights = vq_arena_get(arena, c->out * c->depth, sizeof(real));
-    parts.columns =
-        c->direct ? NULL : vq_arena_get(arena, c->chunk * c->map_width * c->depth, sizeof(real));
-    parts.workspace = vq_arena_get(
-        arena, larger(workspace_for(ctx, c, c->chunk), rest ? workspace_for(ctx, c, rest) : 0), 1);
-    return parts;
+    return packed_size(c, direction) + vq_convolution_scratch(run->ctx, c, direction, relu_from);
 }
 
-size_t vq_convolution_scratch(const vq_context *ctx, const vq_convolution *c)
+vq_status vq_convolution_prepare(vq_step *run, bool transposed)
 {
-    vq_arena arena = {0};
-    (void)scratch_of(ctx, c, &arena);
-    return arena.used;
-}
-
-static scratch_parts bind_scratch(const vq_context *ctx, const vq_convolution *c, void *scratch)
-{
-    vq_arena arena = {.base = scratch, .capacity = SIZE_MAX};
-    return scratch_of(ctx, c, &arena);
-}
-
-/* End of the chunk that begins at a map row. */
-static size_t chunk_end(const vq_convolution *c, size_t begin)
-{
-    const size_t rows = c->images * c->map_height;
-    return rows - begin < c->chunk ? rows : begin + c->chunk;
-}
-
-/* The columns of a chunk, where the products find them. */
-static const real *columns_of(vq_context *ctx, const vq_convolution *c, size_t begin, size_t end,
-                              const real *image, real *columns)
-{
-    if (c->direct) return image + begin * c->width * c->in;
-    vq_columns_gather(ctx, c, begin, end, image, columns);
-    return columns;
-}
-
-void vq_convolution_apply(vq_context *ctx, const vq_convolution *c, const real *image,
-                          const real *weight, bool add, real *map, void *scratch)
-{
-    const scratch_parts parts = bind_scratch(ctx, c, scratch);
-    pack_weights(ctx, c, weight, parts.weights);
-    for (size_t begin = 0, end; begin < c->images * c->map_height; begin = end) {
-        end = chunk_end(c, begin);
-        const vq_product product = {
-            .m = (end - begin) * c->map_width,
-            .n = c->out,
-            .k = c->depth,
-            .a = columns_of(ctx, c, begin, end, image, parts.columns),
-            .a_row = c->depth,
-            .a_col = 1,
-            .b = parts.weights,
-            .b_row = 1,
-            .b_col = c->depth,
-            .c = map + begin * c->map_width * c->out,
-            .ldc = c->out,
-            .accumulate = add,
-        };
-        vq_product_run(ctx, &product, parts.workspace);
+    const vq_convolution c = convolution_of(run, transposed);
+    const vq_conv_direction forward = transposed ? VQ_CONV_ADJOINT : VQ_CONV_APPLY;
+    const vq_conv_direction backward = transposed ? VQ_CONV_APPLY : VQ_CONV_ADJOINT;
+    run->scratch_size = direction_scratch(run, &c, forward, run->relu_in);
+    if (run->training) {
+        run->scratch_size = larger(run->scratch_size, vq_weights_scratch(run->ctx, &c));
+        run->scratch_size = larger(run->scratch_size, direction_scratch(run, &c, backward, false));
+        run->scratch_size = larger(run->scratch_size, vq_bias_scratch(&run->out[0].desc.shape));
+        return VQ_OK;
     }
+    run->saved_size = vq_convolution_packed_size(&c, forward);
+    return VQ_NEW(run->ctx, 1, (const void ***)&run->state);
 }
 
-void vq_convolution_adjoint(vq_context *ctx, const vq_convolution *c, const real *map,
-                            const real *weight, bool add, real *image, void *scratch)
+void vq_convolution_release(vq_step *run)
 {
-    const scratch_parts parts = bind_scratch(ctx, c, scratch);
-    pack_weights(ctx, c, weight, parts.weights);
-    if (!c->direct && !add)
-        memset(image, 0, c->images * c->height * c->width * c->in * sizeof *image);
-    for (size_t begin = 0, end; begin < c->images * c->map_height; begin = end) {
-        end = chunk_end(c, begin);
-        const vq_product product = {
-            .m = (end - begin) * c->map_width,
-            .n = c->depth,
-            .k = c->out,
-            .a = map + begin * c->map_width * c->out,
-            .a_row = c->out,
-            .a_col = 1,
-            .b = parts.weights,
-            .b_row = c->depth,
-            .b_col = 1,
-            .c = c->direct ? image + begin * c->width * c->in : parts.columns,
-            .ldc = c->depth,
-            .accumulate = c->direct && add,
-        };
-        vq_product_run(ctx, &product, parts.workspace);
-        if (!c->direct) vq_columns_scatter(ctx, c, begin, end, parts.columns, image);
-    }
+    vq_release(run->ctx, run->state);
+    run->state = NULL;
 }
 
-void vq_convolution_weights(vq_context *ctx, const vq_convolution *c, const real *image,
-                            const real *map, real *d_weight, void *scratch)
+static const real *bias_of(const vq_step *run)
 {
-    const scratch_parts parts = bind_scratch(ctx, c, scratch);
-    for (size_t begin = 0, end; begin < c->images * c->map_height; begin = end) {
-        end = chunk_end(c, begin);
-        const vq_product product = {
-            .m = c->out,
-            .n = c->depth,
-            .k = (end - begin) * c->map_width,
-            .a = map + begin * c->map_width * c->out,
-            .a_row = 1,
-            .a_col = c->out,
-            .b = columns_of(ctx, c, begin, end, image, parts.columns),
-            .b_row = c->depth,
-            .b_col = 1,
-            .c = parts.weights,
-            .ldc = c->depth,
-            .accumulate = begin > 0,
-        };
-        vq_product_run(ctx, &product, parts.workspace);
-    }
-    weights_job job = {.c = c, .from = parts.weights, .to = d_weight};
-    vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / c->depth, unpack_range, &job);
+    return run->node->n_params > 1 ? run->param[1].data : NULL;
 }
 
-/* ---- bias --------------------------------------------------------------------- */
-
-typedef struct bias_job {
-    size_t rows, channels;
-    const real *from;
-    real *to;
-} bias_job;
-
-static void add_range(void *arg, size_t begin, size_t end, int thread)
+/* The packed weights of forward. In a plan for use they never change after they were bound, so they
+ * are packed at the first forward alone; the step's state is what they were packed from. */
+static const void *pack_forward(vq_step *run, const vq_convolution *c, vq_conv_direction direction)
 {
-    const bias_job *job = arg;
-    (void)thread;
-    for (size_t row = begin; row < end; row++) {
-        real *to = job->to + row * job->channels;
-        for (size_t j = 0; j < job->channels; j++) to[j] += job->from[j];
-    }
+    const void **packed_from = run->state;
+    void *packed = run->training ? run->scratch : run->saved;
+    if (run->training || *packed_from != run->param[0].data)
+        vq_convolution_pack(run->ctx, c, direction, run->param[0].data, bias_of(run), packed);
+    if (!run->training) *packed_from = run->param[0].data;
+    return packed;
 }
 
-void vq_bias_add(vq_context *ctx, size_t rows, size_t channels, const real *bias, real *to)
+static void *after_packed(const vq_step *run, const vq_convolution *c, vq_conv_direction direction)
 {
-    bias_job job = {.rows = rows, .channels = channels, .from = bias, .to = to};
-    vq_parallel_for(ctx, rows, 1 + VQ_ELEMENT_GRAIN / channels, add_range, &job);
+    return (unsigned char *)run->scratch + packed_size(c, direction);
 }
 
-enum { BIAS_COLUMNS = 16 }; /* summed together: a cache line of f32 */
-
-static void sum_columns(void *arg, size_t begin, size_t end, int thread)
+vq_status vq_convolution_forward(vq_step *run, bool transposed)
 {
-    const bias_job *job = arg;
-    (void)thread;
-    for (size_t first = begin; first < end; first += BIAS_COLUMNS) {
-        const size_t count = end - first < BIAS_COLUMNS ? end - first : BIAS_COLUMNS;
-        double sum[BIAS_COLUMNS] = {0};
-        for (size_t row = 0; row < job->rows; row++) {
-            const real *from = job->from + row * job->channels + first;
-            for (size_t j = 0; j < count; j++) sum[j] += (double)from[j];
-        }
-        for (size_t j = 0; j < count; j++) job->to[first + j] += (real)sum[j];
-    }
+    const vq_convolution c = convolution_of(run, transposed);
+    const vq_conv_direction direction = transposed ? VQ_CONV_ADJOINT : VQ_CONV_APPLY;
+    const vq_conv_arrays_real arrays = {
+        .from = run->in[0].data,
+        .packed = pack_forward(run, &c, direction),
+        .residual = run->residual >= 0 ? run->in[run->residual].data : NULL,
+        .to = run->out[0].data,
+        .relu = run->relu,
+        .relu_from = run->relu_in,
+    };
+    vq_convolution_run(run->ctx, &c, direction, &arrays, after_packed(run, &c, direction));
+    return VQ_OK;
 }
 
-void vq_bias_gradient(vq_context *ctx, size_t rows, size_t channels, const real *from, real *d_bias)
+static void backward_params(vq_step *run, const vq_convolution *c, bool transposed)
 {
-    bias_job job = {.rows = rows, .channels = channels, .from = from, .to = d_bias};
-    vq_parallel_for(ctx, channels, BIAS_COLUMNS, sum_columns, &job);
+    const real *in = run->in[0].data, *d_out = run->d_out[0].data;
+    const vq_weights_arrays_real arrays = {.image = transposed ? d_out : in,
+                                           .map = transposed ? in : d_out,
+                                           .relu_image = !transposed && run->relu_in,
+                                           .relu_map = transposed && run->relu_in};
+    if (run->d_param[0].data)
+        vq_convolution_weights(run->ctx, c, &arrays, run->d_param[0].data, run->scratch);
+    if (run->node->n_params > 1 && run->d_param[1].data)
+        vq_bias_gradient(run->ctx, &run->out[0].desc.shape, d_out, run->d_param[1].data,
+                         run->scratch);
+}
+
+static void backward_input(vq_step *run, const vq_convolution *c, bool transposed)
+{
+    const vq_conv_direction direction = transposed ? VQ_CONV_APPLY : VQ_CONV_ADJOINT;
+    if (!run->d_in[0].data) return;
+    vq_convolution_pack(run->ctx, c, direction, run->param[0].data, NULL, run->scratch);
+    /* A relu before the convolution masks what this step adds, one behind it the whole sum. */
+    const bool apart = run->relu_in && run->add[0] && !run->mask[0];
+    const vq_conv_arrays_real arrays = {
+        .from = run->d_out[0].data,
+        .packed = run->scratch,
+        .to = run->d_in[0].data,
+        .mask = run->relu_in || run->mask[0] ? run->in[0].data : NULL,
+        .residual = apart ? run->d_in[0].data : NULL,
+        .add = run->add[0] && !apart,
+    };
+    vq_convolution_run(run->ctx, c, direction, &arrays, after_packed(run, c, direction));
+}
+
+/* The gradient of a sum is the gradient of its summands. */
+static void backward_residual(const vq_step *run)
+{
+    const int r = run->residual;
+    if (r < 0 || !run->d_in[r].data || run->d_in[r].data == run->d_out[0].data) return;
+    vq_gradient_pass(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->d_out[0].data,
+                     run->add[r], run->d_in[r].data);
+}
+
+vq_status vq_convolution_backward(vq_step *run, bool transposed)
+{
+    const vq_convolution c = convolution_of(run, transposed);
+    if (run->relu && !run->masked)
+        vq_gradient_mask(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->out[0].data,
+                         run->d_out[0].data);
+    backward_params(run, &c, transposed);
+    /* In the order of the inputs: the first to touch a gradient of two inputs writes it. */
+    backward_input(run, &c, transposed);
+    backward_residual(run);
+    return VQ_OK;
 }

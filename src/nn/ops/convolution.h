@@ -5,10 +5,9 @@
  *
  *   C: map[oh, ow, o] = sum over (r, s, i) of w[o, i, r, s] * image[sh*oh + r - top, ...]
  *
- * All three are matrix products on the columns of the image: one row for each place (oh, ow),
- * one column for each (r, s, i). The columns are made a chunk of map rows at a time. Each
- * number of a result is one chain of multiply-adds that goes on from chunk to chunk, so it
- * does not depend on where chunks begin, nor on the batch or the threads. */
+ * convolution_direct.c runs C and its adjoint, convolution_weights.c the gradient. Each number of a
+ * result is one chain of multiply-adds in a fixed order, so that it depends neither on the batch
+ * nor on threads. */
 #ifndef VQ_NN_OPS_CONVOLUTION_H
 #define VQ_NN_OPS_CONVOLUTION_H
 
@@ -16,14 +15,13 @@
 #include "nn/ops.h"
 #include "nn/real.h"
 
-/** Shapes of C: images (N, height, width, in), maps (N, map_height, map_width, out). */
+/** Shapes of C: images (N, height, width, in), maps (N, map_height, map_width, out). An axis is 0
+ *  for rows, 1 for columns. */
 typedef struct vq_convolution {
-    size_t images, height, width, in;
-    size_t map_height, map_width, out;
-    size_t kernel[2], stride[2], top, left;
-    size_t depth; /* columns of the column matrix: kernel[0] * kernel[1] * in */
-    size_t chunk; /* map rows (of all images) whose columns are made at a time */
-    bool direct;  /* 1x1, stride 1, no padding: the image is its own column matrix */
+    size_t images, in, out;
+    size_t image[2], map[2]; /* height, width */
+    size_t kernel[2], stride[2];
+    size_t pad[2]; /* top, left */
 } vq_convolution;
 
 vq_convolution vq_convolution_of(const vq_conv_attrs *attrs, const vq_shape *image,
@@ -41,40 +39,50 @@ vq_status vq_convolution_declare(vq_context *ctx, vq_graph *graph, vq_node *node
 vq_status vq_convolution_check(vq_context *ctx, const vq_node *node, const vq_desc *in);
 
 /* Over `real`: each exists twice. */
-#define vq_columns_gather VQ_REAL(vq_columns_gather)
-#define vq_columns_scatter VQ_REAL(vq_columns_scatter)
+#define vq_convolution_packed_size VQ_REAL(vq_convolution_packed_size)
+#define vq_convolution_pack VQ_REAL(vq_convolution_pack)
 #define vq_convolution_scratch VQ_REAL(vq_convolution_scratch)
-#define vq_convolution_apply VQ_REAL(vq_convolution_apply)
-#define vq_convolution_adjoint VQ_REAL(vq_convolution_adjoint)
+#define vq_convolution_run VQ_REAL(vq_convolution_run)
+#define vq_weights_scratch VQ_REAL(vq_weights_scratch)
 #define vq_convolution_weights VQ_REAL(vq_convolution_weights)
-#define vq_bias_add VQ_REAL(vq_bias_add)
-#define vq_bias_gradient VQ_REAL(vq_bias_gradient)
 
-/** Columns of map rows [begin, end), counted through all images. */
-void vq_columns_gather(vq_context *ctx, const vq_convolution *c, size_t begin, size_t end,
-                       const real *image, real *columns);
-/** The adjoint: adds the columns of map rows [begin, end) to the image, for each number in
- *  the order of (oh, ow). */
-void vq_columns_scatter(vq_context *ctx, const vq_convolution *c, size_t begin, size_t end,
-                        const real *columns, real *image);
+/** C, or its adjoint. */
+typedef enum vq_conv_direction { VQ_CONV_APPLY, VQ_CONV_ADJOINT } vq_conv_direction;
 
-/** Scratch of the functions below: packed weights, columns, the product's workspace. */
-size_t vq_convolution_scratch(const vq_context *ctx, const vq_convolution *c);
+/** Bytes of the weights and the bias as vq_convolution_run() reads them. */
+size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction direction);
+/** Packs them; bias, one number a channel of the result, may be NULL for zeros. */
+void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                         const real *weight, const real *bias, void *packed);
 
-/** map = or += C image. */
-void vq_convolution_apply(vq_context *ctx, const vq_convolution *c, const real *image,
-                          const real *weight, bool add, real *map, void *scratch);
-/** image = or += adjoint of C, map. */
-void vq_convolution_adjoint(vq_context *ctx, const vq_convolution *c, const real *map,
-                            const real *weight, bool add, real *image, void *scratch);
+/** Chains of products begin at the bias, or where `add` at what `to` holds. A finished one is 0
+ * where
+ *  the mask is not above 0, then the residual is added, then what is negative is 0 where `relu`.
+ *  Arrays have the shape of `to`; residual may be `to`. */
+typedef struct vq_conv_arrays_real {
+    const real *from;
+    const void *packed;
+    const real *mask, *residual; /* or NULL */
+    real *to;
+    bool add, relu;
+    bool relu_from; /* `from` is read through max(0, .) */
+} vq_conv_arrays_real;
+
+/** Bytes of scratch that a run on this context needs. */
+size_t vq_convolution_scratch(const vq_context *ctx, const vq_convolution *c,
+                              vq_conv_direction direction, bool relu_from);
+void vq_convolution_run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                        const vq_conv_arrays_real *arrays, void *scratch);
+
+size_t vq_weights_scratch(const vq_context *ctx, const vq_convolution *c);
+/** Both sides of C; `relu` says which of them is read through max(0, .). */
+typedef struct vq_weights_arrays_real {
+    const real *image, *map;
+    bool relu_image, relu_map;
+} vq_weights_arrays_real;
+
 /** d_weight += gradient of <map, C image> by the weights. */
-void vq_convolution_weights(vq_context *ctx, const vq_convolution *c, const real *image,
-                            const real *map, real *d_weight, void *scratch);
-
-/** Adds bias[j] to column j of a rows x channels matrix. */
-void vq_bias_add(vq_context *ctx, size_t rows, size_t channels, const real *bias, real *to);
-/** d_bias[j] += sum of column j, in double, in the order of the rows. */
-void vq_bias_gradient(vq_context *ctx, size_t rows, size_t channels, const real *from,
-                      real *d_bias);
+void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
+                            const vq_weights_arrays_real *arrays, real *d_weight, void *scratch);
 
 #endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/correlate.c -- correlations of any size from whole tiles.
+ *
+ * A group of panels is multiplied with all places before the next one, so that the panels stay in
+ * the second-level cache. Tiles that are not whole are gathered into one of their own. */
+#include "kernels/correlate.h"
+
+#include "kernels/kernels.h"
+#include <string.h>
+
+static const float zeros[VQ_PANEL * VQ_PANELS_MAX];
+
+/* What an unfinished tile reads and writes in place of the arrays. */
+typedef struct edge {
+    float start[VQ_PLACES][VQ_PANEL * VQ_PANELS_MAX];
+    float residual[VQ_PLACES][VQ_PANEL * VQ_PANELS_MAX];
+    float mask[VQ_PLACES][VQ_PANEL * VQ_PANELS_MAX];
+    float out[VQ_PLACES][VQ_PANEL * VQ_PANELS_MAX];
+} edge;
+
+/* The part of a tile that exists: `places` from `place` on, `channels` from `channel` on. */
+typedef struct part {
+    size_t place, places, channel, channels;
+} part;
+
+static void point_in(const vq_correlation *c, const part *p, vq_correlate_tile *tile)
+{
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        const size_t place = p->place + (i < p->places ? i : 0);
+        tile->in[i] = c->in + c->in_at[place];
+    }
+}
+
+static void run_whole(const vq_kernels *kernels, const vq_correlation *c, const part *p,
+                      vq_correlate_tile *tile)
+{
+    const float *bias = c->bias ? c->bias + p->channel : zeros;
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        const size_t at = c->out_at[p->place + i] + p->channel;
+        tile->out[i] = c->out + at;
+        tile->start[i] = c->add ? tile->out[i] : bias;
+        tile->residual[i] = c->residual ? c->residual + at : NULL;
+        tile->mask[i] = c->mask ? c->mask + at : NULL;
+    }
+    kernels->correlate(tile);
+}
+
+static void copy_row(const float *from, size_t count, float *to)
+{
+    for (size_t j = 0; j < count; j++) to[j] = from[j];
+}
+
+static void run_part(const vq_kernels *kernels, const vq_correlation *c, const part *p,
+                     vq_correlate_tile *tile)
+{
+    edge e;
+    memset(&e, 0, sizeof e);
+    for (size_t i = 0; i < VQ_PLACES; i++) {
+        tile->start[i] = e.start[i];
+        tile->out[i] = e.out[i];
+        tile->residual[i] = c->residual ? e.residual[i] : NULL;
+        tile->mask[i] = c->mask ? e.mask[i] : NULL;
+        if (i >= p->places) continue;
+        const size_t at = c->out_at[p->place + i] + p->channel;
+        if (c->add) copy_row(c->out + at, p->channels, e.start[i]);
+        else if (c->bias) copy_row(c->bias + p->channel, p->channels, e.start[i]);
+        if (c->residual) copy_row(c->residual + at, p->channels, e.residual[i]);
+        if (c->mask) copy_row(c->mask + at, p->channels, e.mask[i]);
+    }
+    kernels->correlate(tile);
+    for (size_t i = 0; i < p->places; i++)
+        copy_row(e.out[i], p->channels, c->out + c->out_at[p->place + i] + p->channel);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void vq_correlate(const vq_kernels *kernels, const vq_correlation *c)
+{
+    const size_t depth = c->taps * c->run, group = kernels->correlate_panels * VQ_PANEL;
+    vq_correlate_tile tile = {.taps = c->taps,
+                              .run = c->run,
+                              .tap_step = c->tap_step,
+                              .panel_step = depth * VQ_PANEL,
+                              .relu = c->relu};
+    part p;
+    for (p.channel = 0; p.channel < c->channels; p.channel += group) {
+        p.channels = smaller(group, c->channels - p.channel);
+        tile.weights = c->weights + p.channel * depth;
+        tile.panels = (p.channels + VQ_PANEL - 1) / VQ_PANEL;
+        for (p.place = 0; p.place < c->places; p.place += VQ_PLACES) {
+            p.places = smaller(VQ_PLACES, c->places - p.place);
+            point_in(c, &p, &tile);
+            if (p.places == VQ_PLACES && p.channels == tile.panels * VQ_PANEL)
+                run_whole(kernels, c, &p, &tile);
+            else run_part(kernels, c, &p, &tile);
+        }
+    }
+}

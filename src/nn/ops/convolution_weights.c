@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * nn/ops/convolution_weights.c -- the gradient of a
+ * convolution's weights, dw[o, i, r, s] = sum over places of map[oh, ow, o] * image[sh*oh + r -
+ * top, sw*ow + s - left, i], as a sum of outer products (kernels/correlate.h): lanes (s, i) of the
+ * image, which lie side by side under one row of the kernel, times VQ_PLACES channels of the map.
+ *
+ * Places come a chunk at a time. Its image is copied with its padding into strips of few channels
+ * and its map into strips of VQ_PLACES, so that the products read stretches of memory that fit the
+ * caches. The sums go on from chunk to chunk: one chain of multiply-adds over all places in their
+ * order. */
+#include <string.h>
+
+#include "base/parallel.h"
+#include "nn/ops/common.h"
+#include "nn/ops/convolution.h"
+#include "nn/ops/correlate.h"
+
+enum { CHUNK_MAX = 256 << 10 }; /* numbers of a chunk's strips */
+
+/* How image and map are laid out for the products. */
+typedef struct layout {
+    size_t width, strips;        /* channels of a strip of the image; how many there are */
+    size_t lanes, panels;        /* under one row of the kernel: kernel[1] * width; in panels */
+    size_t tiles;                /* strips of the map */
+    size_t columns;              /* of a padded row of the image */
+    size_t images, rows;         /* of a chunk: whole images of the map, or some rows of one */
+    size_t image_rows;           /* padded rows that so many rows of the map read */
+    size_t image_size, map_size; /* numbers of all strips of a chunk */
+} layout;
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t rows_read(const vq_convolution *c, size_t rows)
+{
+    return (rows - 1) * c->stride[0] + c->kernel[0];
+}
+
+static void size_chunk(const vq_convolution *c, layout *l)
+{
+    l->image_rows = rows_read(c, l->rows);
+    /* Vectors of the last place reach beyond their lanes. */
+    l->image_size =
+        l->images * l->image_rows * l->columns * l->width * l->strips + VQ_PANEL * l->panels;
+    l->map_size = l->images * l->rows * c->map[1] * VQ_PLACES * l->tiles;
+}
+
+static layout layout_of(const vq_convolution *c)
+{
+    layout l = {.images = 1, .rows = c->map[0]};
+    l.width = c->in % VQ_PANEL ? c->in : VQ_PANEL;
+    /* Nothing but a strip lies under a kernel of one column: four panels keep registers busy. */
+    if (c->kernel[1] == 1 && c->in % (VQ_PANEL * VQ_PANELS_MAX) == 0)
+        l.width = VQ_PANEL * VQ_PANELS_MAX;
+    l.strips = c->in / l.width;
+    l.lanes = c->kernel[1] * l.width;
+    l.panels = ceil_div(l.lanes, VQ_PANEL);
+    l.tiles = ceil_div(c->out, VQ_PLACES);
+    l.columns = (c->map[1] - 1) * c->stride[1] + c->kernel[1];
+    size_chunk(c, &l);
+    while (l.rows > 1 && l.image_size + l.map_size > CHUNK_MAX) {
+        l.rows = ceil_div(l.rows, 2);
+        size_chunk(c, &l);
+    }
+    if (l.rows == c->map[0]) {
+        l.images = smaller(c->images, CHUNK_MAX / (l.image_size + l.map_size));
+        if (l.images == 0) l.images = 1;
+        size_chunk(c, &l);
+    }
+    return l;
+}
+
+typedef struct scratch_parts {
+    real *image, *map;
+    real *sums; /* for every row of the kernel under a strip, VQ_PLACES * tiles rows of lanes */
+} scratch_parts;
+
+static size_t sums_size(const vq_convolution *c, const layout *l)
+{
+    return l->strips * c->kernel[0] * l->tiles * VQ_PLACES * l->panels * VQ_PANEL;
+}
+
+/* With arena.base NULL this measures; the same calls then bind. */
+static scratch_parts scratch_of(const vq_convolution *c, const layout *l, vq_arena *arena)
+{
+    scratch_parts parts;
+    parts.image = vq_arena_get(arena, l->image_size, sizeof(real));
+    parts.map = vq_arena_get(arena, l->map_size, sizeof(real));
+    parts.sums = vq_arena_get(arena, sums_size(c, l), sizeof(real));
+    return parts;
+}
+
+size_t vq_weights_scratch(const vq_context *ctx, const vq_convolution *c)
+{
+    vq_arena arena = {0};
+    const layout l = layout_of(c);
+    (void)ctx;
+    (void)scratch_of(c, &l, &arena);
+    return arena.used;
+}
+
+/* ---- strips ------------------------------------------------------------------- */
+
+typedef struct weights_job {
+    const vq_convolution *c;
+    const vq_kernels *kernels;
+    layout l;
+    scratch_parts scratch;
+    const vq_weights_arrays_real *arrays; /* whole */
+    size_t first, images;                 /* images of the chunk */
+    size_t row, rows;                     /* of the map */
+    real *d_weight;
+} weights_job;
+
+static void copy_numbers(const real *from, size_t count, bool relu, real *to)
+{
+    if (!relu) memcpy(to, from, count * sizeof *to);
+    else
+        for (size_t i = 0; i < count; i++) to[i] = from[i] < 0 ? 0 : from[i];
+}
+
+/* Strip by strip, one padded row of the image; `from` is NULL outside the image. */
+static void strip_image_row(const weights_job *job, const real *from, real *to)
+{
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    const size_t left = c->pad[1], width = smaller(c->image[1], l->columns - left);
+    const size_t strip = l->images * l->image_rows * l->columns * l->width;
+    for (size_t s = 0; s < l->strips; s++, to += strip) {
+        if (!from || left >= l->columns) {
+            memset(to, 0, l->columns * l->width * sizeof *to);
+            continue;
+        }
+        memset(to, 0, left * l->width * sizeof *to);
+        real *inside = to + left * l->width;
+        for (size_t x = 0; x < width; x++)
+            copy_numbers(from + x * c->in + s * l->width, l->width, job->arrays->relu_image,
+                         inside + x * l->width);
+        memset(inside + width * l->width, 0, (l->columns - left - width) * l->width * sizeof *to);
+    }
+}
+
+/* Item: a padded row of an image. */
+static void strip_images(void *arg, size_t begin, size_t end, int thread)
+{
+    const weights_job *job = arg;
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) {
+        const size_t image = job->first + i / l->image_rows, row = i % l->image_rows;
+        const size_t y = job->row * c->stride[0] + row; /* plus top */
+        const bool inside = y >= c->pad[0] && y - c->pad[0] < c->image[0];
+        const real *from = inside ? job->arrays->image +
+                                        (image * c->image[0] + y - c->pad[0]) * c->image[1] * c->in
+                                  : NULL;
+        strip_image_row(job, from, job->scratch.image + i * l->columns * l->width);
+    }
+}
+
+/* Item: a row of the map. */
+static void strip_maps(void *arg, size_t begin, size_t end, int thread)
+{
+    const weights_job *job = arg;
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    const size_t strip = l->images * l->rows * c->map[1] * VQ_PLACES;
+    const bool relu = job->arrays->relu_map;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) {
+        const size_t image = job->first + i / job->rows, row = job->row + i % job->rows;
+        const real *from = job->arrays->map + (image * c->map[0] + row) * c->map[1] * c->out;
+        real *to =
+            job->scratch.map + (i / job->rows * l->rows + i % job->rows) * c->map[1] * VQ_PLACES;
+        for (size_t x = 0; x < c->map[1]; x++, from += c->out, to += VQ_PLACES)
+            for (size_t o = 0; o < l->tiles * VQ_PLACES; o++)
+                to[o / VQ_PLACES * strip + o % VQ_PLACES] =
+                    o >= c->out || (relu && from[o] < 0) ? 0 : from[o];
+    }
+}
+
+/* ---- products ----------------------------------------------------------------- */
+
+/* Item: a tile of the map's channels times the lanes under one row of the kernel. */
+static void multiply(void *arg, size_t begin, size_t end, int thread)
+{
+    const weights_job *job = arg;
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    const size_t line = l->columns * l->width, place = l->images * l->rows * c->map[1] * VQ_PLACES;
+    vq_outer_real tile = {
+        .count = {job->images, job->rows, c->map[1]},
+        .a_step = {l->rows * c->map[1] * VQ_PLACES, c->map[1] * VQ_PLACES, VQ_PLACES},
+        .b_step = {l->image_rows * line, c->stride[0] * line, c->stride[1] * l->width},
+        .c_step = l->panels * VQ_PANEL,
+    };
+    (void)thread;
+    for (size_t item = begin; item < end; item++) {
+        const size_t o = item % l->tiles, row = item / l->tiles % c->kernel[0];
+        const size_t strip = item / l->tiles / c->kernel[0];
+        tile.a = job->scratch.map + o * place;
+        for (size_t panel = 0; panel < l->panels; panel += VQ_PANELS_MAX) {
+            tile.b = job->scratch.image + strip * l->images * l->image_rows * line + row * line +
+                     panel * VQ_PANEL;
+            tile.c = job->scratch.sums + item * VQ_PLACES * tile.c_step + panel * VQ_PANEL;
+            tile.panels = smaller(VQ_PANELS_MAX, l->panels - panel);
+            vq_outer_run(job->kernels, &tile);
+        }
+    }
+}
+
+static void run_chunk(vq_context *ctx, weights_job *job)
+{
+    const layout *l = &job->l;
+    const size_t items = l->strips * job->c->kernel[0] * l->tiles;
+    vq_parallel_for(ctx, job->images * l->image_rows, 1, strip_images, job);
+    vq_parallel_for(ctx, job->images * job->rows, 1, strip_maps, job);
+    vq_parallel_for(ctx, items, 1, multiply, job);
+}
+
+/* Item: an output channel. */
+static void add_sums(void *arg, size_t begin, size_t end, int thread)
+{
+    const weights_job *job = arg;
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    const size_t line = l->panels * VQ_PANEL, tile = l->tiles * VQ_PLACES * line;
+    (void)thread;
+    for (size_t o = begin; o < end; o++)
+        for (size_t i = 0; i < c->in; i++)
+            for (size_t r = 0; r < c->kernel[0]; r++)
+                for (size_t s = 0; s < c->kernel[1]; s++) {
+                    const size_t row = i / l->width * c->kernel[0] + r;
+                    const size_t lane = s * l->width + i % l->width;
+                    job->d_weight[((o * c->in + i) * c->kernel[0] + r) * c->kernel[1] + s] +=
+                        job->scratch.sums[row * tile + o * line + lane];
+                }
+}
+
+void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
+                            const vq_weights_arrays_real *arrays, real *d_weight, void *scratch)
+{
+    vq_arena arena = {.base = scratch, .capacity = SIZE_MAX};
+    weights_job job = {.c = c,
+                       .kernels = vq_kernels_of(ctx),
+                       .l = layout_of(c),
+                       .arrays = arrays,
+                       .d_weight = d_weight};
+    job.scratch = scratch_of(c, &job.l, &arena);
+    memset(job.scratch.sums, 0, sums_size(c, &job.l) * sizeof(real));
+    memset(job.scratch.image, 0, job.l.image_size * sizeof(real));
+    for (job.first = 0; job.first < c->images; job.first += job.l.images)
+        for (job.row = 0; job.row < c->map[0]; job.row += job.l.rows) {
+            job.images = smaller(job.l.images, c->images - job.first);
+            job.rows = smaller(job.l.rows, c->map[0] - job.row);
+            run_chunk(ctx, &job);
+        }
+    vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / (c->in * c->kernel[0] * c->kernel[1]),
+                    add_sums, &job);
+}

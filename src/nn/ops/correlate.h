@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * nn/ops/correlate.h -- correlations over `real`. */
+#ifndef VQ_NN_OPS_CORRELATE_H
+#define VQ_NN_OPS_CORRELATE_H
+
+#include "kernels/correlate_f64.h"
+#include "kernels/kernels.h"
+#include "nn/real.h"
+
+#ifdef VQ_REAL_DOUBLE
+
+typedef vq_correlation_double vq_correlation_real;
+typedef vq_outer_double vq_outer_real;
+
+static inline void vq_correlate_real(const vq_kernels *kernels, const vq_correlation_real *c)
+{
+    (void)kernels;
+    vq_correlate_f64(c);
+}
+
+static inline void vq_outer_run(const vq_kernels *kernels, const vq_outer_real *tile)
+{
+    (void)kernels;
+    vq_outer_f64(tile);
+}
+
+#else
+
+typedef vq_correlation vq_correlation_real;
+typedef vq_outer_tile vq_outer_real;
+
+static inline void vq_correlate_real(const vq_kernels *kernels, const vq_correlation_real *c)
+{
+    vq_correlate(kernels, c);
+}
+
+static inline void vq_outer_run(const vq_kernels *kernels, const vq_outer_real *tile)
+{
+    kernels->outer(tile);
+}
+
+#endif
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * nn/ops/elements.c -- passes over gradients beside a convolution. */
+#include "nn/ops/elements.h"
+
+#include <string.h>
+
+#include "base/parallel.h"
+#include "nn/ops/common.h"
+
+/* ---- masks and sums ----------------------------------------------------------- */
+
+typedef struct pass_job {
+    const real *from;
+    real *to;
+    bool add;
+} pass_job;
+
+static void mask_range(void *arg, size_t begin, size_t end, int thread)
+{
+    const pass_job *job = arg;
+    const real *out = job->from;
+    real *gradient = job->to;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) gradient[i] = out[i] > 0 ? gradient[i] : 0;
+}
+
+void vq_gradient_mask(vq_context *ctx, size_t count, const real *out, real *gradient)
+{
+    pass_job job = {.from = out, .to = gradient};
+    vq_parallel_for(ctx, count, VQ_ELEMENT_GRAIN, mask_range, &job);
+}
+
+static void pass_range(void *arg, size_t begin, size_t end, int thread)
+{
+    const pass_job *job = arg;
+    (void)thread;
+    if (job->add)
+        for (size_t i = begin; i < end; i++) job->to[i] += job->from[i];
+    else memcpy(job->to + begin, job->from + begin, (end - begin) * sizeof *job->to);
+}
+
+void vq_gradient_pass(vq_context *ctx, size_t count, const real *from, bool add, real *to)
+{
+    pass_job job = {.from = from, .to = to, .add = add};
+    vq_parallel_for(ctx, count, VQ_ELEMENT_GRAIN, pass_range, &job);
+}
+
+/* ---- gradient of the bias ----------------------------------------------------- */
+
+/* Places whose sum one thread makes: fixed, so that the number of threads changes no bit. */
+enum { CHUNK = 512 };
+
+#ifndef VQ_REAL_DOUBLE
+
+size_t vq_bias_scratch(const vq_shape *shape)
+{
+    const size_t channels = vq_last_axis(shape);
+    const size_t places = channels ? vq_shape_count(shape) / channels : 0;
+    return (places / CHUNK + 1) * channels * sizeof(double);
+}
+
+#endif
+
+typedef struct bias_job {
+    size_t places, channels;
+    const real *from;
+    double *sums; /* channels of them for each chunk */
+} bias_job;
+
+static void sum_chunks(void *arg, size_t begin, size_t end, int thread)
+{
+    const bias_job *job = arg;
+    (void)thread;
+    for (size_t chunk = begin; chunk < end; chunk++) {
+        double *sums = job->sums + chunk * job->channels;
+        const size_t last = (chunk + 1) * CHUNK < job->places ? (chunk + 1) * CHUNK : job->places;
+        memset(sums, 0, job->channels * sizeof *sums);
+        for (size_t place = chunk * CHUNK; place < last; place++) {
+            const real *from = job->from + place * job->channels;
+            for (size_t j = 0; j < job->channels; j++) sums[j] += (double)from[j];
+        }
+    }
+}
+
+void vq_bias_gradient(vq_context *ctx, const vq_shape *shape, const real *d_out, real *d_bias,
+                      void *scratch)
+{
+    const size_t channels = vq_last_axis(shape);
+    bias_job job = {.places = vq_shape_count(shape) / channels,
+                    .channels = channels,
+                    .from = d_out,
+                    .sums = scratch};
+    const size_t chunks = (job.places + CHUNK - 1) / CHUNK;
+    vq_parallel_for(ctx, chunks, 1, sum_chunks, &job);
+    for (size_t j = 0; j < channels; j++) {
+        double sum = 0.0;
+        for (size_t chunk = 0; chunk < chunks; chunk++) sum += job.sums[chunk * channels + j];
+        d_bias[j] += (real)sum;
+    }
+}
