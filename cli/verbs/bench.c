@@ -139,8 +139,9 @@ static int find_workload(program *p, const char *word, const workload **out)
         *out = all[i];
         if (strcmp(word, words[i]) == 0) return DONE;
     }
-    return fail(p, BAD_USAGE, "bench measures train, forward, layers, nearest or quantizer, not \"%s\"%s",
-                word, hint_of(word, words, N, hint, sizeof hint));
+    return fail(p, BAD_USAGE,
+                "bench measures train, forward, layers, nearest or quantizer, not \"%s\"%s", word,
+                hint_of(word, words, N, hint, sizeof hint));
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)
@@ -175,14 +176,13 @@ const verb verb_bench = {
         "through encoder, quantiser and decoder, the search for the nearest codes (with the\n"
         "packing of the codebook unless it is --ready), or a training step of the quantiser\n"
         "alone, on random numbers after a warm-up. Prints the least and the median time of a\n"
-        "step; gflops counts two operations for each vector, code and number. The workload layers\n"
-        "takes a training step apart: for each operation and direction its implementation, its\n"
-        "median time, its share of all of them and its rate as a share of the machine's peak, which\n"
-        "Winograd's algorithm may exceed, as it does less than gflop counts. With --lines it\n"
-        "writes \"ready\", then runs one step for each line of standard input and answers with\n"
-        "its milliseconds, or with the peak in GFLOP/s for the line \"peak\", so that two "
-        "programs\n"
-        "can be measured in turns.",
+        "step; gflops counts two operations for each vector, code and number. The workload\n"
+        "layers takes a training step apart: for each operation and direction its\n"
+        "implementation, its median time, its share of all of them and its rate as a share of\n"
+        "the machine's peak, which Winograd's algorithm may exceed, as it does less than gflop\n"
+        "counts. With --lines it writes \"ready\", then runs one step for each line of standard\n"
+        "input and answers with its milliseconds, or with the peak in GFLOP/s for the line\n"
+        "\"peak\", so that two programs can be measured in turns.",
     .examples = "vqvae bench train --preset tiny --batch 32 --seconds 1\n"
                 "vqvae bench forward --preset tiny --runs 20 --json\n"
                 "vqvae bench layers --preset tiny --batch 32 --runs 20\n"

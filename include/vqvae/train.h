@@ -146,12 +146,12 @@ VQ_API const char *vq_trainer_progress(const vq_trainer *trainer);
 typedef vq_status (*vq_reduce_fn)(void *user, float *numbers, size_t count);
 VQ_API void vq_trainer_set_reduce(vq_trainer *trainer, vq_reduce_fn reduce, void *user);
 
-/** Line i of the plan; false past the last. Behind the operations come what a step does besides: the
- *  norm of the gradients, the optimiser, the update of codebooks. */
+/** Line i of the plan; false past the last. Behind the operations comes what a step does besides:
+ *  the norm of the gradients, the optimiser, the update of codebooks. */
 VQ_API bool vq_trainer_plan(const vq_trainer *trainer, size_t index, vq_plan_line *line);
-/** Tells `observe` of everything in the plan as it runs, until it is NULL again. The gradients of an
- *  operation's inputs and of its weights, otherwise computed in one go, are then computed apart: the
- *  same numbers, but work that the two share is done twice. */
+/** Tells `observe` of everything in the plan as it runs, until it is NULL again. The gradients of
+ *  an operation's inputs and of its weights, otherwise computed in one go, are then computed apart:
+ *  the same numbers, but work that the two share is done twice. */
 VQ_API void vq_trainer_observe(vq_trainer *trainer, vq_observe_fn *observe, void *user);
 /** Bytes of plan and parameters together. */
 VQ_API size_t vq_trainer_bytes(const vq_trainer *trainer);

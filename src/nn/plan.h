@@ -53,7 +53,7 @@ void *vq_plan_gradient(const vq_plan *plan, vq_value value);
 VQ_MUST_USE vq_status vq_plan_forward(vq_plan *plan);
 /** Forward as far as the step that computes the value. */
 VQ_MUST_USE vq_status vq_plan_forward_to(vq_plan *plan, vq_value value);
-/** Zeroes the gradients of parameters, then runs all steps in reverse; once after each forward. */
+/** Zeroes the gradients of parameters, then runs all steps in reverse: once after a forward. */
 VQ_MUST_USE vq_status vq_plan_backward(vq_plan *plan);
 /** Tells `observe` of each step as it runs, by `first` + its row, until it is NULL again. Gradients of inputs
  *  and of weights, which a step otherwise computes in one go, are then computed apart: the same

@@ -22,9 +22,9 @@ struct vq_trainer {
     double *partials;   /* for sums over all gradients */
     uint8_t *pixels;    /* of a batch, padded; in the plan */
     vq_codebooks codebooks;
-    int64_t inner[2]; /* padded height and width */
-    int64_t step;     /* steps done */
-    bool started;     /* codebooks hold numbers already: no start from the first batch */
+    int64_t inner[2];       /* padded height and width */
+    int64_t step;           /* steps done */
+    bool started;           /* codebooks hold numbers already: no start from the first batch */
     vq_observe_fn *observe; /* or NULL */
     void *observer;
     vq_reduce_fn reduce;
