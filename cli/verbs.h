@@ -9,4 +9,7 @@
 #include "verbs.def"
 #undef VERB
 
+/** Of the option --fast, which several verbs have. */
+#define FAST_HELP "any arithmetic, such as oneDNN's; else the same bits on every machine"
+
 #endif

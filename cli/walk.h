@@ -52,7 +52,7 @@ typedef struct evaluated {
     const vq_dataset *data;
     const int64_t *indices; /* NULL: all, in order */
     int64_t n, batch;
-    const char *backend;   /* NULL: as is best */
+    bool fast;             /* any arithmetic, or the exact one */
     const char *source;    /* names the data where images are left out */
     skip_list *skips;      /* NULL: the first image that cannot be read is a failure */
     const char *tells_fit; /* as of a walk */
@@ -64,7 +64,7 @@ int evaluate(program *p, const vq_model *model, const evaluated *what, score *ou
              uint64_t **usage);
 
 /** A session for the sizes of a dataset. */
-int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
-                const char *backend, vq_session **out);
+int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch, bool fast,
+                vq_session **out);
 
 #endif

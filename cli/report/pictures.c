@@ -90,7 +90,7 @@ static int run_gallery(program *p, const report_run *run, gallery *g)
     vq_session *session = NULL;
     vq_evaluation sums = {0};
     int code;
-    TRY_TO(session_for(p, run->model, run->data, g->n, NULL, &session));
+    TRY_TO(session_for(p, run->model, run->data, g->n, false, &session));
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, run->model, &sums)));
     TRY_TO(lib(p, vq_session_evaluate(session, g->n, g->pixels, &sums, g->back, g->codes)));
 done:

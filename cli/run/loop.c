@@ -83,7 +83,6 @@ static int validate(program *p, loop *l, score *out)
                             .indices = indices,
                             .n = n,
                             .batch = t->settings.train.batch,
-                            .backend = t->source.backend,
                             .source = t->source.valid[0] ? t->source.valid : t->source.data,
                             .skips = &t->skips};
     TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));

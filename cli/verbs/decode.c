@@ -11,9 +11,9 @@
 
 typedef struct decode_options {
     common_options common;
-    const char *out, *backend;
+    const char *out;
     int64_t batch, count;
-    bool force;
+    bool fast, force;
 } decode_options;
 
 #define DECODE(...) OPTION(decode_options, __VA_ARGS__)
@@ -22,7 +22,7 @@ static const option options[] = {
     DECODE(count, 'n', "N", "0", "images to decode, from the first on; 0: all", .low = 0,
            .high = INT64_C(1) << 40),
     DECODE(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
-    DECODE(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    DECODE(fast, 0, NULL, "", FAST_HELP),
     DECODE(force, 'f', NULL, "", "write into a folder or over a file that exists"),
 };
 
@@ -92,7 +92,11 @@ static void compare_origin(program *p, const decoder *d)
              d->set->hash, vq_model_hash(d->model));
     else if (!d->set->has_hash) say(p, "nothing beside the codes says which model made them");
     else if (d->set->arithmetic[0] && strcmp(now, d->set->arithmetic) != 0)
-        say(p, "the codes were made with \"%s\", this is \"%s\"", d->set->arithmetic, now);
+        warn(
+            p,
+            "the codes were made with \"%s\" and are decoded with \"%s\": levels of the images may "
+            "differ by one from what their maker saw",
+            d->set->arithmetic, now);
 }
 
 /* Images of several sizes are numbered size by size, as their rows are. */
@@ -172,7 +176,7 @@ static int prepare(program *p, decoder *d)
     TRY(find_size(p, d));
     d->batch = batch_for(d);
     const vq_session_config config = {
-        .batch = d->batch, .height = d->size[0], .width = d->size[1], .backend = d->o->backend};
+        .batch = d->batch, .height = d->size[0], .width = d->size[1], .fast = d->o->fast};
     TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
     if (d->set == d->sets) compare_origin(p, d);
     return DONE;

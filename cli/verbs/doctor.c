@@ -13,13 +13,13 @@
 typedef struct doctor_options {
     common_options common;
     int64_t batch;
-    const char *backend;
+    bool fast;
 } doctor_options;
 
 #define DOCTOR(...) OPTION(doctor_options, __VA_ARGS__)
 static const option options[] = {
     DOCTOR(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
-    DOCTOR(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    DOCTOR(fast, 0, NULL, "", FAST_HELP),
 };
 
 /* ---- figures ------------------------------------------------------------- */
@@ -186,7 +186,7 @@ static int examine(program *p, const doctor_options *o, const vq_model *model,
     int64_t count = vq_dataset_count(data);
     const int64_t batch = o->batch < count ? o->batch : count;
     int code;
-    TRY_TO(session_for(p, model, data, batch, o->backend, &session));
+    TRY_TO(session_for(p, model, data, batch, o->fast, &session));
     TRY_TO(walk_begin(p, data, NULL, count, batch, NULL, NULL, &w));
     w.tells_fit = intake_words(intake);
     for (;;) {

@@ -14,9 +14,9 @@
 
 typedef struct encode_options {
     common_options common;
-    const char *out, *backend;
+    const char *out;
     int64_t batch, size;
-    bool force, strict;
+    bool fast, flips, force, strict;
 } encode_options;
 
 enum { SIZE_OWN, SIZE_MODEL }; /* the words of --size */
@@ -27,7 +27,9 @@ static const option options[] = {
     ENCODE(size, 0, "WORD", "own", "of images: their own, or scaled as for training",
            .choices = "own|model"),
     ENCODE(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
-    ENCODE(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    ENCODE(fast, 0, NULL, "", FAST_HELP),
+    ENCODE(flips, 0, NULL, "",
+           "with --fast: also encode exactly, and tell the share of other codes"),
     ENCODE(strict, 0, NULL, "", STRICT_HELP),
     ENCODE(force, 'f', NULL, "", "overwrite the file and its index"),
 };
@@ -46,9 +48,10 @@ typedef struct encoder {
     double waited; /* seconds, for images */
     char arithmetic[96];
 
-    vq_session *session;
-    int64_t batch, height, width; /* of the session */
-    uint32_t *codes;              /* of a batch */
+    vq_session *session, *exact;   /* exact: only where flips are counted */
+    int64_t batch, height, width;  /* of the sessions */
+    uint32_t *codes, *exact_codes; /* of a batch */
+    int64_t compared, flips;
 
     waiting *waiting; /* of the input being encoded */
     size_t n_waiting, room;
@@ -67,6 +70,15 @@ static int64_t batch_for(const encoder *e, int64_t images, const int64_t size[3]
     return batch > 1 ? batch : 1;
 }
 
+static void drop_sessions(encoder *e)
+{
+    vq_session_destroy(e->session);
+    vq_session_destroy(e->exact);
+    free(e->codes);
+    e->session = e->exact = NULL;
+    e->codes = e->exact_codes = NULL;
+}
+
 static int fit_session(program *p, encoder *e, const vq_dataset *data, int64_t images)
 {
     int64_t size[3];
@@ -75,17 +87,16 @@ static int fit_session(program *p, encoder *e, const vq_dataset *data, int64_t i
     const int64_t batch = batch_for(e, images, size);
     TRY(code_writer_set_size(p, &e->writer, size[0], size[1]));
     if (e->session && e->batch >= batch && e->height == size[0] && e->width == size[1]) return DONE;
-    vq_session_destroy(e->session);
-    e->session = NULL;
-    free(e->codes);
-    e->codes = NULL;
+    drop_sessions(e);
     e->batch = batch;
     e->height = size[0];
     e->width = size[1];
-    TRY(session_for(p, e->model, data, batch, e->o->backend, &e->session));
-    TRY(allocate(p, (size_t)batch * e->writer.sizes[e->writer.at].per_image, sizeof *e->codes,
-                 &memory));
+    TRY(session_for(p, e->model, data, batch, e->o->fast, &e->session));
+    if (e->o->flips) TRY(session_for(p, e->model, data, batch, false, &e->exact));
+    const size_t codes = (size_t)batch * e->writer.sizes[e->writer.at].per_image;
+    TRY(allocate(p, 2 * codes, sizeof *e->codes, &memory));
     e->codes = memory;
+    e->exact_codes = e->codes + codes;
     arithmetic_name(e->session, e->arithmetic, sizeof e->arithmetic);
     return DONE;
 }
@@ -124,12 +135,24 @@ static int not_delivered(program *p, void *user, const vq_loaded *image)
     return code_writer_row(p, &e->writer, in->source, in->data, image);
 }
 
+/* Counts the codes of a batch that exact arithmetic would choose otherwise. */
+static int count_flips(program *p, encoder *e, const uint8_t *pixels, int64_t count)
+{
+    const size_t codes = (size_t)count * e->writer.sizes[e->writer.at].per_image;
+    if (!e->exact) return DONE;
+    TRY(lib(p, vq_session_encode(e->exact, count, pixels, e->exact_codes)));
+    for (size_t i = 0; i < codes; i++) e->flips += e->codes[i] != e->exact_codes[i];
+    e->compared += (int64_t)codes;
+    return DONE;
+}
+
 static int encode_run(program *p, const input *in, const walk *w, const uint8_t *pixels,
                       int64_t count)
 {
     encoder *e = in->e;
     if (interrupted()) return fail(p, INTERRUPTED, "stopped; %s was not written", e->o->out);
     TRY(lib(p, vq_session_encode(e->session, count, pixels, e->codes)));
+    TRY(count_flips(p, e, pixels, count));
     TRY(code_writer_add(p, &e->writer, count, e->codes));
     for (int64_t i = 0; i < count; i++) {
         const vq_loaded image = walk_item(w, count, i);
@@ -250,16 +273,18 @@ static int print_result(program *p, const encoder *e, const char *index, double 
 {
     const code_writer *w = &e->writer;
     const bool one = w->n_sizes == 1;
-    return facts_print(
-        p, json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "codes",
-                     e->o->out, "index", index, "images", (json_int_t)w->images, "skipped",
-                     (json_int_t)w->skipped, "sizes", (json_int_t)w->n_sizes, "grid", grid_facts(w),
-                     "codes_per_image",
-                     one ? json_integer((json_int_t)w->sizes[0].per_image) : json_null(),
-                     "model_hash", fact_hash(vq_model_hash(e->model)), "arithmetic", e->arithmetic,
-                     "images_per_second", fact_number((double)w->images / seconds), "data_wait",
-                     fact_number(e->waited / seconds), "peak_rss_mb",
-                     fact_number(machine_memory_mb())));
+    json_t *facts = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "codes", e->o->out, "index",
+        index, "images", (json_int_t)w->images, "skipped", (json_int_t)w->skipped, "sizes",
+        (json_int_t)w->n_sizes, "grid", grid_facts(w), "codes_per_image",
+        one ? json_integer((json_int_t)w->sizes[0].per_image) : json_null(), "model_hash",
+        fact_hash(vq_model_hash(e->model)), "arithmetic", e->arithmetic, "images_per_second",
+        fact_number((double)w->images / seconds), "data_wait", fact_number(e->waited / seconds),
+        "peak_rss_mb", fact_number(machine_memory_mb()));
+    if (e->o->flips)
+        (void)json_object_set_new(facts, "flip_rate",
+                                  fact_number((double)e->flips / (double)e->compared));
+    return facts_print(p, facts);
 }
 
 static int encode(program *p, encoder *e, int n, char **inputs, const char *index)
@@ -282,6 +307,8 @@ static int run(program *p, const void *parsed, int n, char **operands)
     encoder e = {.o = o, .skips = {.strict = o->strict}};
     char index[PATH_ROOM];
     int code;
+    if (o->flips && !o->fast)
+        return fail(p, BAD_USAGE, "--flips compares --fast with exact codes; it needs --fast");
     TRY(index_path(p, o->out, index));
     TRY(output_check(p, o->out, o->force));
     TRY(output_check(p, index, o->force));
@@ -294,8 +321,7 @@ done:
     code_writer_end(p, &e.writer);
     skips_clear(&e.skips);
     free(e.waiting);
-    free(e.codes);
-    vq_session_destroy(e.session);
+    drop_sessions(&e);
     vq_model_destroy(p->ctx, e.model);
     return code;
 }
@@ -319,9 +345,15 @@ const verb verb_encode = {
         "\n"
         "--size model brings images to the model's size as its run did: by data.fit and "
         "data.filter\n"
-        "of the config.json beside the model.",
-    .examples = "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
-                "vqvae inspect codes.npy",
+        "of the config.json beside the model.\n"
+        "\n"
+        "The codes are the same on every machine: exact arithmetic, \"f32 exact 1\", adds in one\n"
+        "order whatever the processor, compiler, number of threads and batch. --fast gives that\n"
+        "up for speed; --flips tells how many codes then are others.",
+    .examples =
+        "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
+        "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o fast.npy --fast --flips\n"
+        "vqvae inspect codes.npy",
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .options_size = sizeof(encode_options),

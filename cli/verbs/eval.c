@@ -13,9 +13,9 @@
 
 typedef struct eval_options {
     common_options common;
-    const char *grid, *backend;
+    const char *grid;
     int64_t batch, columns, count, scale;
-    bool force, strict;
+    bool fast, force, strict;
 } eval_options;
 
 #define EVAL(...) OPTION(eval_options, __VA_ARGS__)
@@ -25,7 +25,7 @@ static const option options[] = {
     EVAL(columns, 0, "N", "16", "images beside each other in it", .low = 1, .high = 256),
     EVAL(scale, 0, "N", "2", "times that its images are enlarged", .low = 1, .high = 16),
     EVAL(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
-    EVAL(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
+    EVAL(fast, 0, NULL, "", FAST_HELP),
     EVAL(strict, 0, NULL, "", STRICT_HELP),
     EVAL(force, 'f', NULL, "", "overwrite the picture"),
 };
@@ -77,7 +77,7 @@ static int draw_grid(program *p, const eval_options *o, const vq_model *model,
     TRY_TO(allocate(p, 2 * (size_t)most, bytes, &memory));
     uint8_t *originals = memory, *back = originals + (size_t)most * bytes;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
-    TRY_TO(session_for(p, model, data, most, o->backend, &session));
+    TRY_TO(session_for(p, model, data, most, o->fast, &session));
     TRY_TO(walk_begin(p, data, NULL, vq_dataset_count(data), most, pass_over, NULL, &w));
     for (const uint8_t *pixels = NULL; n < most && count > 0; n += count) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
@@ -116,7 +116,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const evaluated what = {.data = data,
                             .n = vq_dataset_count(data),
                             .batch = o->batch,
-                            .backend = o->backend,
+                            .fast = o->fast,
                             .source = operands[1],
                             .skips = &skips,
                             .tells_fit = intake_words(&intake)};

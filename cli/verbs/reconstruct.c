@@ -11,9 +11,9 @@
 
 typedef struct reconstruct_options {
     common_options common;
-    const char *out, *backend;
+    const char *out;
     int64_t scale, size, count;
-    bool force, strict;
+    bool fast, force, strict;
 } reconstruct_options;
 
 enum { SIZE_OWN, SIZE_MODEL }; /* the words of --size */
@@ -26,8 +26,7 @@ static const option options[] = {
     RECONSTRUCT(size, 0, "WORD", "own", "of images: their own, or scaled as for training",
                 .choices = "own|model"),
     RECONSTRUCT(scale, 0, "N", "1", "times that images are enlarged", .low = 1, .high = 32),
-    RECONSTRUCT(backend, 0, "NAME", "auto", "whose operations run",
-                .choices = "auto|portable|onednn"),
+    RECONSTRUCT(fast, 0, NULL, "", FAST_HELP),
     RECONSTRUCT(strict, 0, NULL, "", STRICT_HELP),
     RECONSTRUCT(force, 'f', NULL, "", "overwrite pictures that exist"),
 };
@@ -110,7 +109,7 @@ static int fit_session(program *p, job *j, const vq_dataset *data)
     if (j->session && j->height == size[0] && j->width == size[1]) return DONE;
     vq_session_destroy(j->session);
     j->session = NULL;
-    TRY(session_for(p, j->model, data, 1, j->o->backend, &j->session));
+    TRY(session_for(p, j->model, data, 1, j->o->fast, &j->session));
     j->height = size[0];
     j->width = size[1];
     return DONE;

@@ -105,7 +105,11 @@ typedef struct vq_session_config {
     int64_t batch;         /**< images at a time, 1..65536 */
     int64_t height, width; /**< of the images; padded by repeating the edge to what the strides
                                 divide, and cropped back */
-    const char *backend;   /**< NULL or "auto", "portable", "onednn" */
+    bool fast;             /**< false: exact, the same bits whatever the processor, its instruction
+                                sets, the compiler, the threads and the batch. true: whatever is
+                                fastest here, whose last bits may differ from machine to machine */
+    const char *backend;   /**< NULL or "auto": as `fast` says; "portable", which is exact, or
+                                "onednn", which is not */
 } vq_session_config;
 
 VQ_API VQ_MUST_USE vq_status vq_session_create(vq_context *ctx, const vq_model *model,
@@ -155,9 +159,10 @@ typedef struct vq_plan_line {
 VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_line *line);
 /** Tells `observe` of every operation as it runs, until it is NULL again. */
 VQ_API void vq_session_observe(vq_session *session, vq_observe_fn *observe, void *user);
-/** What the bits of its results depend on besides the model: "portable avx2", or "onednn 2.6.3
- *  avx512_core + avx2", the library of the convolutions with the instruction set that it chose, and
- *  the one that the context gave to the rest. Lives as long as the session. */
+/** What the bits of its results depend on besides the model: "exact 1" of an exact session, where
+ *  the number is that of the order in which it adds, or "onednn 2.6.3 avx512_core + avx2", the
+ *  library of the convolutions with the instruction set that it chose, and the one that the context
+ *  gave to the rest. Lives as long as the session. */
 VQ_API const char *vq_session_arithmetic(const vq_session *session);
 /** Bytes of the session's shared buffers. */
 VQ_API size_t vq_session_bytes(const vq_session *session);

@@ -76,13 +76,28 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
     return VQ_OK;
 }
 
+static vq_status find_backend(vq_context *ctx, const vq_session_config *config,
+                              const vq_backend **out)
+{
+    const bool named = config->backend && strcmp(config->backend, "auto") != 0;
+    const char *unnamed = config->fast ? "auto" : vq_backend_portable.name;
+    return vq_backend_find(ctx, named ? config->backend : unnamed, out);
+}
+
+static void name_arithmetic(vq_session *s, const vq_backend *backend)
+{
+    if (backend != &vq_backend_portable)
+        backend->arithmetic(s->ctx, s->arithmetic, sizeof s->arithmetic);
+    else (void)snprintf(s->arithmetic, sizeof s->arithmetic, "exact %d", VQ_EXACT_ORDER);
+}
+
 static vq_status build(vq_session *s, const vq_session_config *config)
 {
     vq_context *ctx = s->ctx;
     vq_grid grids[VQ_MAX_LEVELS];
     const vq_model_config *c = &s->model->config;
     const vq_backend *backend;
-    VQ_TRY(vq_backend_find(ctx, config->backend, &backend));
+    VQ_TRY(find_backend(ctx, config, &backend));
     VQ_CHECK(ctx, s->batch >= 1 && s->batch <= 65536, VQ_E_ARG,
              "a session's batch is 1 to 65536 images, not %lld", (long long)s->batch);
     for (int i = 0; i < 2; i++)
@@ -98,7 +113,7 @@ static vq_status build(vq_session *s, const vq_session_config *config)
         s->level[l].codebook = vq_model_numbers(s->model, l, "codebook");
         s->n_codes += s->level[l].positions;
     }
-    backend->arithmetic(ctx, s->arithmetic, sizeof s->arithmetic);
+    name_arithmetic(s, backend);
     VQ_TRY(VQ_NEW(ctx, s->batch, &s->errors));
     VQ_TRY(plan_encoder(s, backend));
     return plan_decoder(s, backend);

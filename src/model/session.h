@@ -6,6 +6,10 @@
 #include "nn/plan.h"
 #include <vqvae/model.h>
 
+/* The order in which an exact session adds. It rises with every change of a bit of a result, so
+ * that files of codes tell whether they can be had again. */
+enum { VQ_EXACT_ORDER = 1 };
+
 typedef struct vq_level {
     vq_grid grid;
     size_t dim, positions;

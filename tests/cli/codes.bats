@@ -64,6 +64,39 @@ field() {
     [ "$(sed -n 2p codes.index.jsonl | field source)" = "$data" ]
 }
 
+@test "codes are exact whatever the instruction set, the threads and the batch" {
+    "$VQVAE" encode "$model" "$data" -o all.npy -q > out
+    "$VQVAE" decode "$model" all.npy -o few.npy --count 300 -q > out
+    "$VQVAE" encode "$model" few.npy -o codes.npy -q > out
+    grep -q '"arithmetic": "f32 exact 1"' codes.index.jsonl
+    "$VQVAE" decode "$model" codes.npy -o images.npy -q > out
+    for how in "portable 1 7" "avx2 2 128" "avx512 3 64" "avx512bf16 8 1"; do
+        read -r cpu threads batch <<< "$how"
+        VQ_CPU=$cpu "$VQVAE" encode "$model" few.npy -o again.npy --threads "$threads" \
+            --batch "$batch" --force -q > out
+        cmp codes.npy again.npy
+        VQ_CPU=$cpu "$VQVAE" decode "$model" codes.npy -o back.npy --threads "$threads" \
+            --batch "$batch" --force -q > out
+        cmp images.npy back.npy
+    done
+}
+
+@test "fast codes say so, and how many are others" {
+    "$VQVAE" encode "$model" "$data" -o fast.npy --fast --flips --json > out
+    awk -v a="$(field flip_rate < out)" 'BEGIN { exit !(a >= 0 && a < 0.001) }'
+    "$VQVAE" encode "$model" "$data" -o exact.npy --json > exact
+    ! grep -q flip_rate exact
+    # A build without oneDNN has nothing faster than exact.
+    if [ "$(field arithmetic < out)" != "$(field arithmetic < exact)" ]; then
+        run "$VQVAE" decode "$model" fast.npy -o images.npy
+        [ "$status" -eq 0 ]
+        [[ "$output" == *"warning: the codes were made with \"f32 onednn"* ]]
+    fi
+    run "$VQVAE" encode "$model" "$data" -o other.npy --flips
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"it needs --fast"* ]]
+}
+
 @test "codes of another model are decoded with a warning" {
     "$VQVAE" encode "$model" "$data" -o codes.npy > out
     "$VQVAE" train "$data" -o other --preset tiny --steps 2 --seed 5 --threads 1 -q > out
