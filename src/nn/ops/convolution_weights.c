@@ -147,43 +147,53 @@ static void strip_image_row(const weights_job *job, const real *from, real *to)
     }
 }
 
-/* Item: a padded row of an image. */
-static void strip_images(void *arg, size_t begin, size_t end, int thread)
+/* Padded row i of the chunk's images, counted through all of them. */
+static void strip_image(const weights_job *job, size_t i)
 {
-    const weights_job *job = arg;
     const vq_convolution *c = job->c;
     const layout *l = &job->l;
-    (void)thread;
-    for (size_t i = begin; i < end; i++) {
-        const size_t image = job->first + i / l->image_rows, row = i % l->image_rows;
-        const size_t y = job->row * c->stride[0] + row; /* plus top */
-        const bool inside = y >= c->pad[0] && y - c->pad[0] < c->image[0];
-        const real *from = inside ? job->arrays->image +
-                                        (image * c->image[0] + y - c->pad[0]) * c->image[1] * c->in
-                                  : NULL;
-        strip_image_row(job, from, job->scratch.image + i * l->columns * l->width);
+    const size_t image = job->first + i / l->image_rows, row = i % l->image_rows;
+    const size_t y = job->row * c->stride[0] + row; /* plus top */
+    const bool inside = y >= c->pad[0] && y - c->pad[0] < c->image[0];
+    const size_t line = image * c->image[0] + y - c->pad[0];
+    strip_image_row(job, inside ? job->arrays->image + line * c->image[1] * c->in : NULL,
+                    job->scratch.image + i * l->columns * l->width);
+}
+
+/* Strip by strip, one row of the map; the last strip may have channels that do not exist. */
+static void strip_map_row(const weights_job *job, const real *from, real *to)
+{
+    const vq_convolution *c = job->c;
+    const size_t strip = job->l.images * job->l.rows * c->map[1] * VQ_PLACES;
+    const size_t whole = c->out / VQ_PLACES, rest = c->out % VQ_PLACES;
+    const bool relu = job->arrays->relu_map;
+    for (size_t x = 0; x < c->map[1]; x++, from += c->out, to += VQ_PLACES) {
+        for (size_t tile = 0; tile < whole; tile++)
+            copy_numbers(from + tile * VQ_PLACES, VQ_PLACES, relu, to + tile * strip);
+        if (rest == 0) continue;
+        copy_numbers(from + whole * VQ_PLACES, rest, relu, to + whole * strip);
+        memset(to + whole * strip + rest, 0, (VQ_PLACES - rest) * sizeof *to);
     }
 }
 
-/* Item: a row of the map. */
-static void strip_maps(void *arg, size_t begin, size_t end, int thread)
+/* Row i of the chunk's maps, counted through all of them. */
+static void strip_map(const weights_job *job, size_t i)
+{
+    const vq_convolution *c = job->c;
+    const size_t image = i / job->rows, row = i % job->rows;
+    const size_t line = (job->first + image) * c->map[0] + job->row + row;
+    strip_map_row(job, job->arrays->map + line * c->map[1] * c->out,
+                  job->scratch.map + (image * job->l.rows + row) * c->map[1] * VQ_PLACES);
+}
+
+/* Item: an image with its map. */
+static void strip_both(void *arg, size_t begin, size_t end, int thread)
 {
     const weights_job *job = arg;
-    const vq_convolution *c = job->c;
-    const layout *l = &job->l;
-    const size_t strip = l->images * l->rows * c->map[1] * VQ_PLACES;
-    const bool relu = job->arrays->relu_map;
     (void)thread;
-    for (size_t i = begin; i < end; i++) {
-        const size_t image = job->first + i / job->rows, row = job->row + i % job->rows;
-        const real *from = job->arrays->map + (image * c->map[0] + row) * c->map[1] * c->out;
-        real *to =
-            job->scratch.map + (i / job->rows * l->rows + i % job->rows) * c->map[1] * VQ_PLACES;
-        for (size_t x = 0; x < c->map[1]; x++, from += c->out, to += VQ_PLACES)
-            for (size_t o = 0; o < l->tiles * VQ_PLACES; o++)
-                to[o / VQ_PLACES * strip + o % VQ_PLACES] =
-                    o >= c->out || (relu && from[o] < 0) ? 0 : from[o];
-    }
+    for (size_t i = begin * job->l.image_rows; i < end * job->l.image_rows; i++)
+        strip_image(job, i);
+    for (size_t i = begin * job->rows; i < end * job->rows; i++) strip_map(job, i);
 }
 
 /* ---- products ----------------------------------------------------------------- */
@@ -220,8 +230,7 @@ static void run_chunk(vq_context *ctx, weights_job *job)
 {
     const layout *l = &job->l;
     const size_t items = l->strips * job->c->kernel[0] * l->tiles;
-    vq_parallel_for(ctx, job->images * l->image_rows, 1, strip_images, job);
-    vq_parallel_for(ctx, job->images * job->rows, 1, strip_maps, job);
+    vq_parallel_for(ctx, job->images, 1, strip_both, job);
     vq_parallel_for(ctx, items, 1, multiply, job);
 }
 
