@@ -17,24 +17,12 @@ static void order_of_walk(const void *state, int64_t step, int64_t slot, int64_t
     *epoch = 0;
 }
 
-/* Batches decoded ahead: enough for a thread to be held up now and then, as far as that takes
- * little memory. */
-static int batches_ahead(const vq_dataset *data, int64_t batch)
-{
-    enum { LEAST = 2, MOST = 16, BYTES = 16 << 20 };
-    int64_t size[3];
-    vq_dataset_size(data, size);
-    const int64_t fit = BYTES / (batch * size[0] * size[1] * size[2]);
-    return fit < LEAST ? LEAST : fit > MOST ? MOST : (int)fit;
-}
-
 int walk_begin(program *p, const vq_dataset *data, const int64_t *indices, int64_t n, int64_t batch,
                walk_gap *gap, void *user, walk *w)
 {
     *w = (walk){.data = data, .indices = indices, .n = n, .batch = batch, .gap = gap, .user = user};
     if (n == 0) return DONE;
-    TRY(lib(p, vq_loader_create(p->ctx, data, order_of_walk, w, 0, batch, 0,
-                                batches_ahead(data, batch), &w->loader)));
+    TRY(lib(p, vq_loader_create(p->ctx, data, order_of_walk, w, 0, batch, 0, 0, &w->loader)));
     vq_loader_set_skip(w->loader, gap != NULL);
     return DONE;
 }

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCHES_AHEAD = 2 };
-
 /* Which image of the dataset the trainer's next one is. */
 typedef struct train_order {
     const vq_trainer *trainer;
@@ -198,7 +196,7 @@ static int open_loader(program *p, loop *l, int64_t step)
     const training *t = l->t;
     const vq_train_config *config = &t->settings.train;
     TRY(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l->order, config->seed,
-                                config->batch, step, BATCHES_AHEAD, &l->loader)));
+                                config->batch, step, 0, &l->loader)));
     vq_loader_set_skip(l->loader, !t->skips.strict);
     return DONE;
 }

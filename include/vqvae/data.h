@@ -172,10 +172,13 @@ typedef void (*vq_order_fn)(const void *order, int64_t step, int64_t slot, int64
 typedef struct vq_loader vq_loader;
 
 /**
- * Starts one thread that prepares batches ahead.
- * @param order       called from the loader's thread; its memory must outlive the loader
+ * Starts as many threads as the context has, which prepare batches ahead. What a batch holds does
+ * not depend on how many there are.
+ * @param order       called from the loader's threads, by several at a time; its memory must outlive
+ *                    the loader
  * @param first_step  the first batch delivered
- * @param ahead       batches prepared beyond the one in use, 1..64
+ * @param ahead       batches prepared beyond the one in use, 1..64; 0: as many as take 16 MiB, but
+ *                    at least 2
  */
 VQ_API VQ_MUST_USE vq_status vq_loader_create(vq_context *ctx, const vq_dataset *dataset,
                                               vq_order_fn order, const void *order_state,

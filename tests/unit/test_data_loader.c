@@ -46,21 +46,33 @@ static vq_dataset *open_dataset(data_place *place, bool augment)
     return dataset;
 }
 
-static vq_loader *start(data_place *place, const vq_dataset *dataset, const order_state *order,
+static vq_loader *start(vq_context *ctx, const vq_dataset *dataset, const order_state *order,
                         int64_t first_step, int ahead)
 {
     vq_loader *loader = NULL;
-    assert_int_equal(vq_loader_create(place->ctx, dataset, order_images, order, 11, BATCH,
-                                      first_step, ahead, &loader),
+    assert_int_equal(vq_loader_create(ctx, dataset, order_images, order, 11, BATCH, first_step,
+                                      ahead, &loader),
                      VQ_OK);
     return loader;
 }
 
-static void check_batches(data_place *place, bool augment, int64_t first_step, int ahead)
+static vq_context *context_of_threads(int threads)
+{
+    vq_context_config config;
+    vq_context *ctx = NULL;
+    vq_context_config_default(&config);
+    config.threads = threads;
+    assert_int_equal(vq_context_create(&config, &ctx), VQ_OK);
+    return ctx;
+}
+
+static void check_batches(data_place *place, bool augment, int64_t first_step, int ahead,
+                          int threads)
 {
     const order_state order = {INT64_MAX};
+    vq_context *ctx = context_of_threads(threads);
     vq_dataset *dataset = open_dataset(place, augment);
-    vq_loader *loader = start(place, dataset, &order, first_step, ahead);
+    vq_loader *loader = start(ctx, dataset, &order, first_step, ahead);
     for (int64_t step = first_step; step < first_step + 40; step++) {
         const uint8_t *pixels = NULL;
         assert_int_equal(vq_loader_next(place->ctx, loader, &pixels), VQ_OK);
@@ -75,15 +87,19 @@ static void check_batches(data_place *place, bool augment, int64_t first_step, i
         }
     }
     assert_true(vq_loader_waited(loader) >= 0.0);
-    vq_loader_destroy(place->ctx, loader);
+    vq_loader_destroy(ctx, loader);
+    vq_context_destroy(ctx);
     vq_dataset_close(place->ctx, dataset);
 }
 
 static void test_batches(void **state)
 {
-    check_batches(*state, false, 0, 1);
-    check_batches(*state, true, 0, 4);
-    check_batches(*state, true, 1000, 64);
+    for (int threads = 1; threads <= 7; threads += 2) {
+        check_batches(*state, false, 0, 1, threads);
+        check_batches(*state, true, 0, 4, threads);
+        check_batches(*state, true, 1000, 64, threads);
+        check_batches(*state, true, 3, 0, threads);
+    }
 }
 
 static void test_errors_arrive_in_order(void **state)
@@ -92,7 +108,7 @@ static void test_errors_arrive_in_order(void **state)
     const order_state order = {5};
     const uint8_t *pixels = NULL;
     vq_dataset *dataset = open_dataset(place, false);
-    vq_loader *loader = start(place, dataset, &order, 0, 8);
+    vq_loader *loader = start(place->ctx, dataset, &order, 0, 8);
     for (int step = 0; step < 5; step++)
         assert_int_equal(vq_loader_next(place->ctx, loader, &pixels), VQ_OK);
     for (int again = 0; again < 3; again++) {
@@ -110,7 +126,7 @@ static void test_stopped_at_any_time(void **state)
     const order_state order = {9};
     vq_dataset *dataset = open_dataset(place, true);
     for (int taken = 0; taken < 12; taken++) {
-        vq_loader *loader = start(place, dataset, &order, 0, 1 + taken % 4);
+        vq_loader *loader = start(place->ctx, dataset, &order, 0, 1 + taken % 4);
         for (int i = 0; i < taken; i++) {
             const uint8_t *pixels = NULL;
             const vq_status status = vq_loader_next(place->ctx, loader, &pixels);
@@ -124,7 +140,7 @@ static void test_stopped_at_any_time(void **state)
 
 static void test_refused(void **state)
 {
-    static const int rows[][2] = {{0, 1}, {1, 0}, {1, 65}}; /* batch, ahead */
+    static const int rows[][2] = {{0, 1}, {1, -1}, {1, 65}}; /* batch, ahead */
     data_place *place = *state;
     const order_state order = {0};
     vq_dataset *dataset = open_dataset(place, false);
