@@ -30,23 +30,54 @@ typedef struct axis {
     ptrdiff_t tap, tap_step; /* tap t is number tap + t * tap_step of the kernel */
 } axis;
 
-/* The two sides of C, as source and result. */
+/* The two sides of C, as source and result. Where all classes have no more channels than a panel,
+ * they are joined to one: its places are cells of stride x stride places of the result, its lanes
+ * (row in the cell, column in the cell, channel), its taps those of all classes, and weights of
+ * taps that a class does not have are 0. */
 typedef struct sides {
     const vq_convolution *c;
     vq_conv_direction direction;
     const size_t *from, *to;
     size_t in, out;
-    size_t classes[2];
+    size_t classes[2], cell[2];
+    bool joined;
+    size_t lanes; /* output channels of a class */
 } sides;
 
 static sides sides_of(const vq_convolution *c, vq_conv_direction direction)
 {
     if (direction == VQ_CONV_APPLY)
-        return (sides){c, direction, c->image, c->map, c->in, c->out, {1, 1}};
-    return (sides){c, direction, c->map, c->image, c->out, c->in, {c->stride[0], c->stride[1]}};
+        return (sides){.c = c,
+                       .direction = direction,
+                       .from = c->image,
+                       .to = c->map,
+                       .in = c->in,
+                       .out = c->out,
+                       .classes = {1, 1},
+                       .cell = {1, 1},
+                       .lanes = c->out};
+    sides s = {.c = c,
+               .direction = direction,
+               .from = c->map,
+               .to = c->image,
+               .in = c->out,
+               .out = c->in,
+               .classes = {c->stride[0], c->stride[1]},
+               .cell = {1, 1},
+               .lanes = c->in};
+    const size_t area = c->stride[0] * c->stride[1];
+    s.joined = area > 1 && area <= VQ_PANEL && area * c->in <= VQ_PANEL;
+    if (!s.joined) return s;
+    for (int i = 0; i < 2; i++) {
+        s.cell[i] = c->stride[i];
+        s.classes[i] = 1;
+    }
+    s.lanes = area * c->in;
+    return s;
 }
 
-static axis axis_of(const sides *s, int i, size_t class)
+/* A class as it is before classes are joined. */
+static axis class_axis(const sides *s, int i, size_t class)
 {
     const size_t stride = s->c->stride[i], kernel = s->c->kernel[i], pad = s->c->pad[i];
     axis a = {.step = 1,
@@ -67,6 +98,36 @@ static axis axis_of(const sides *s, int i, size_t class)
     return a;
 }
 
+/* The class of the places that are `at` in their cells. */
+static axis cell_axis(const sides *s, int i, size_t at)
+{
+    return class_axis(s, i, (at + s->c->pad[i]) % s->c->stride[i]);
+}
+
+static axis axis_of(const sides *s, int i, size_t class)
+{
+    if (!s->joined) return class_axis(s, i, class);
+    axis all = cell_axis(s, i, 0);
+    ptrdiff_t end = all.at + (ptrdiff_t)all.taps;
+    for (size_t at = 1; at < s->cell[i]; at++) {
+        const axis one = cell_axis(s, i, at);
+        const ptrdiff_t one_end = one.at + (ptrdiff_t)one.taps;
+        if (one.at < all.at) all.at = one.at;
+        if (one_end > end) end = one_end;
+    }
+    all.taps = (size_t)(end - all.at);
+    return all;
+}
+
+/* The kernel's number of tap t of an axis for places that are `at` in their cells; -1: none. */
+static ptrdiff_t kernel_tap(const sides *s, int i, const axis *a, size_t at, size_t t)
+{
+    if (!s->joined) return a->tap + (ptrdiff_t)t * a->tap_step;
+    const axis one = cell_axis(s, i, at);
+    const ptrdiff_t own = (ptrdiff_t)t + a->at - one.at;
+    return own >= 0 && own < (ptrdiff_t)one.taps ? one.tap + own * one.tap_step : -1;
+}
+
 /* ---- weights ------------------------------------------------------------------ */
 
 typedef struct pack_job {
@@ -81,6 +142,20 @@ static size_t depth_of(const pack_job *job)
     return job->rows.taps * job->columns.taps * job->sides->in;
 }
 
+/* Where the weights of a lane under one tap begin, those of input channel 0; NULL: they are 0. */
+static const real *lane_weights(const pack_job *job, size_t lane, size_t tap)
+{
+    const sides *s = job->sides;
+    const size_t *kernel = s->c->kernel, area = kernel[0] * kernel[1];
+    const size_t o = lane % s->out, cell = lane / s->out;
+    if (lane >= s->lanes) return NULL;
+    const ptrdiff_t r = kernel_tap(s, 0, &job->rows, cell / s->cell[1], tap / job->columns.taps);
+    const ptrdiff_t q = kernel_tap(s, 1, &job->columns, cell % s->cell[1], tap % job->columns.taps);
+    if (r < 0 || q < 0) return NULL;
+    const size_t step = s->direction == VQ_CONV_APPLY ? s->in * area : area;
+    return job->from + o * step + (size_t)r * kernel[1] + (size_t)q;
+}
+
 /* Item: a tap of a panel. */
 static void pack_range(void *arg, size_t begin, size_t end, int thread)
 {
@@ -88,35 +163,31 @@ static void pack_range(void *arg, size_t begin, size_t end, int thread)
     const sides *s = job->sides;
     const size_t taps = job->rows.taps * job->columns.taps;
     const size_t area = s->c->kernel[0] * s->c->kernel[1];
-    const bool apply = s->direction == VQ_CONV_APPLY;
-    const size_t out_step = apply ? s->in * area : area, in_step = apply ? area : s->out * area;
+    const size_t step = s->direction == VQ_CONV_APPLY ? area : s->out * area;
     (void)thread;
     for (size_t item = begin; item < end; item++) {
         const size_t panel = item / taps, tap = item % taps;
-        const ptrdiff_t r =
-            job->rows.tap + (ptrdiff_t)(tap / job->columns.taps) * job->rows.tap_step;
-        const ptrdiff_t q =
-            job->columns.tap + (ptrdiff_t)(tap % job->columns.taps) * job->columns.tap_step;
-        const real *from = job->from + (size_t)r * s->c->kernel[1] + (size_t)q;
         real *to = job->to + (panel * depth_of(job) + tap * s->in) * VQ_PANEL;
-        for (size_t i = 0; i < s->in; i++)
-            for (size_t lane = 0; lane < VQ_PANEL; lane++) {
-                const size_t o = panel * VQ_PANEL + lane;
-                to[i * VQ_PANEL + lane] = o < s->out ? from[o * out_step + i * in_step] : 0;
-            }
+        for (size_t lane = 0; lane < VQ_PANEL; lane++) {
+            const real *from = lane_weights(job, panel * VQ_PANEL + lane, tap);
+            for (size_t i = 0; i < s->in; i++) to[i * VQ_PANEL + lane] = from ? from[i * step] : 0;
+        }
     }
 }
 
 static size_t panels_of(const sides *s)
 {
-    return vq_panels_size(s->out, 1) / VQ_PANEL;
+    return vq_panels_size(s->lanes, 1) / VQ_PANEL;
 }
 
 size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction direction)
 {
     const sides s = sides_of(c, direction);
-    /* Every tap belongs to one class. Then the bias. */
-    return vq_panels_size(s.out, c->kernel[0] * c->kernel[1] * s.in + 1) * sizeof(real);
+    size_t depth = 1; /* the bias */
+    for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++)
+        depth += axis_of(&s, 0, class / s.classes[1]).taps *
+                 axis_of(&s, 1, class % s.classes[1]).taps * s.in;
+    return vq_panels_size(s.lanes, depth) * sizeof(real);
 }
 
 void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
@@ -125,7 +196,7 @@ void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direc
     const sides s = sides_of(c, direction);
     pack_job job = {.sides = &s, .from = weight, .to = packed};
     const size_t padded = panels_of(&s) * VQ_PANEL;
-    for (size_t o = 0; o < padded; o++) job.to[o] = bias && o < s.out ? bias[o] : 0;
+    for (size_t o = 0; o < padded; o++) job.to[o] = bias && o < s.lanes ? bias[o % s.out] : 0;
     job.to += padded;
     for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++) {
         job.rows = axis_of(&s, 0, class / s.classes[1]);
@@ -199,7 +270,7 @@ static size_t rows_read(const sides *s, size_t rows)
 {
     const size_t stride = s->c->stride[0], kernel = s->c->kernel[0];
     if (s->direction == VQ_CONV_APPLY) return (rows - 1) * stride + kernel;
-    return ceil_div(rows - 1, stride) + ceil_div(kernel, stride);
+    return ceil_div(rows, stride) + ceil_div(kernel, stride);
 }
 
 static cut cut_of(const vq_context *ctx, const sides *s, bool relu_from)
@@ -212,8 +283,10 @@ static cut cut_of(const vq_context *ctx, const sides *s, bool relu_from)
     b.source_width = b.copies ? (size_t)(b.columns.high - b.columns.low) : s->from[1];
     const size_t line = (b.source_width ? b.source_width : 1) * s->in;
     if (images < threads) b.rows = ceil_div(height, ceil_div(threads, images));
-    while (b.rows > 1 && (rows_read(s, b.rows) * line > COPY_MAX || b.rows * s->to[1] > PLACES_MAX))
+    while (b.rows > s->cell[0] &&
+           (rows_read(s, b.rows) * line > COPY_MAX || b.rows * s->to[1] > PLACES_MAX))
         b.rows = ceil_div(b.rows, 2);
+    b.rows = smaller(height, ceil_div(b.rows, s->cell[0]) * s->cell[0]); /* no cell is cut */
     if (b.rows == height) {
         b.images =
             smaller(COPY_MAX / (rows_read(s, height) * line), PLACES_MAX / (height * s->to[1]));
@@ -226,7 +299,8 @@ static cut cut_of(const vq_context *ctx, const sides *s, bool relu_from)
 }
 
 typedef struct scratch_parts {
-    real *copy; /* of each thread */
+    real *copy;  /* of each thread */
+    real *cells; /* of each thread: a panel for every place, where classes are joined */
     size_t *in_at, *out_at;
     size_t copy_size, places;
 } scratch_parts;
@@ -236,9 +310,12 @@ static scratch_parts scratch_of(const vq_context *ctx, const sides *s, const cut
                                 vq_arena *arena)
 {
     const size_t threads = (size_t)ctx->threads;
-    scratch_parts parts = {.places = b->images * b->rows * s->to[1]};
+    scratch_parts parts = {.places = b->images * ceil_div(b->rows, s->cell[0]) *
+                                     ceil_div(s->to[1], s->cell[1])};
     if (b->copies) parts.copy_size = b->images * b->source_rows * b->source_width * s->in;
     parts.copy = vq_arena_get(arena, threads * parts.copy_size, sizeof(real));
+    parts.cells =
+        vq_arena_get(arena, s->joined ? threads * parts.places * VQ_PANEL : 0, sizeof(real));
     parts.in_at = vq_arena_get(arena, threads * parts.places, sizeof(size_t));
     parts.out_at = vq_arena_get(arena, threads * parts.places, sizeof(size_t));
     return parts;
@@ -270,7 +347,7 @@ typedef struct block {
     span rows;          /* of the source */
     const real *source; /* row rows.low, column columns.low of the first image */
     size_t source_rows; /* from image to image */
-    real *copy;
+    real *copy, *cells;
     size_t *in_at, *out_at;
 } block;
 
@@ -340,6 +417,7 @@ static size_t place_class(const direct_job *job, const block *b, const axis *row
                     columns->at + (ptrdiff_t)(i * columns->at_step) - job->cut->columns.low;
                 b->in_at[count] = in + (size_t)(columns->taps ? left : 0) * s->in;
                 b->out_at[count] = out + (columns->first + i * columns->step) * s->out;
+                if (s->joined) b->out_at[count] = count * VQ_PANEL;
             }
         }
     return count;
@@ -350,22 +428,61 @@ static const real *offset(const real *array, size_t at)
     return array ? array + at : NULL;
 }
 
+/* A number of the result from its finished chain. */
+static void finish(const vq_conv_arrays_real *arrays, real x, size_t at)
+{
+    if (arrays->add) x += arrays->to[at];
+    if (arrays->mask) x = arrays->mask[at] > 0 ? x : 0;
+    if (arrays->residual) x += arrays->residual[at];
+    arrays->to[at] = arrays->relu && x < 0 ? 0 : x;
+}
+
+/* One row of cells, of which row `at` belongs to a row of the result. */
+static void spread_row(const direct_job *job, const real *cells, size_t at, size_t to)
+{
+    const sides *s = job->sides;
+    const size_t run = s->cell[1] * s->out, width = s->to[1] * s->out;
+    for (size_t x = 0; x < width; x += run, cells += VQ_PANEL)
+        for (size_t j = 0; j < run && x + j < width; j++)
+            finish(job->arrays, cells[at * run + j], to + x + j);
+}
+
+static void spread_cells(const direct_job *job, const block *b)
+{
+    const sides *s = job->sides;
+    const size_t line = ceil_div(s->to[1], s->cell[1]) * VQ_PANEL;
+    const real *cells = b->cells;
+    for (size_t n = 0; n < b->images; n++)
+        for (size_t y = b->row; y < b->row_end; y += s->cell[0], cells += line)
+            for (size_t at = 0; at < s->cell[0] && y + at < b->row_end; at++)
+                spread_row(job, cells, at,
+                           ((b->image + n) * s->to[0] + y + at) * s->to[1] * s->out);
+}
+
 static void run_block(const direct_job *job, block *b)
 {
     const sides *s = job->sides;
     const vq_conv_arrays_real *arrays = job->arrays;
     const size_t padded = panels_of(s) * VQ_PANEL, image = b->image * s->to[0] * s->to[1] * s->out;
     vq_correlation_real c = {.tap_step = job->cut->source_width * s->in,
-                             .channels = s->out,
+                             .channels = s->lanes,
                              .in = b->source,
                              .in_at = b->in_at,
                              .out = arrays->to + image,
                              .out_at = b->out_at,
                              .bias = arrays->packed,
                              .add = arrays->add,
-                             .residual = offset(arrays->residual, image),
                              .mask = offset(arrays->mask, image),
+                             .residual = offset(arrays->residual, image),
                              .relu = arrays->relu};
+    if (s->joined)
+        c = (vq_correlation_real){.tap_step = c.tap_step,
+                                  .channels = VQ_PANEL,
+                                  .in = c.in,
+                                  .in_at = c.in_at,
+                                  .out = b->cells,
+                                  .out_at = c.out_at,
+                                  .bias = c.bias};
     c.weights = c.bias + padded;
     for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
         const axis rows = axis_of(s, 0, class / s->classes[1]);
@@ -374,6 +491,7 @@ static void run_block(const direct_job *job, block *b)
         c.run = columns.taps * s->in;
         c.places = place_class(job, b, &rows, &columns);
         vq_correlate_real(job->kernels, &c);
+        if (s->joined) spread_cells(job, b);
         c.weights += padded * rows.taps * columns.taps * s->in;
     }
 }
@@ -389,6 +507,7 @@ static void run_blocks(void *arg, size_t begin, size_t end, int thread)
         b.row_end = smaller(b.row + job->cut->rows, s->to[0]);
         b.rows = span_of(s, 0, b.row, b.row_end);
         b.copy = job->scratch.copy + at * job->scratch.copy_size;
+        b.cells = job->scratch.cells + (s->joined ? at * job->scratch.places * VQ_PANEL : 0);
         b.in_at = job->scratch.in_at + at * job->scratch.places;
         b.out_at = job->scratch.out_at + at * job->scratch.places;
         place_source(job, &b);
