@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * nn/ops/convolution_pack.c -- weights and bias as correlations read them: the bias in whole
+ * panels, then for each class its panels of weights. */
+#include "base/parallel.h"
+#include "nn/ops/common.h"
+#include "nn/ops/convolution_sides.h"
+
+typedef struct pack_job {
+    const vq_sides *sides;
+    vq_axis rows, columns;
+    const real *from;
+    real *to;
+} pack_job;
+
+static size_t depth_of(const pack_job *job)
+{
+    return job->rows.taps * job->columns.taps * job->sides->in;
+}
+
+/* Where the weights of a lane under one tap begin, those of input channel 0; NULL: they are 0. */
+static const real *lane_weights(const pack_job *job, size_t lane, size_t tap)
+{
+    const vq_sides *s = job->sides;
+    const size_t *kernel = s->c->kernel, area = kernel[0] * kernel[1];
+    const size_t o = lane % s->out, cell = lane / s->out;
+    if (lane >= s->lanes) return NULL;
+    const ptrdiff_t r = vq_kernel_tap(s, 0, &job->rows, cell / s->cell[1], tap / job->columns.taps);
+    const ptrdiff_t q =
+        vq_kernel_tap(s, 1, &job->columns, cell % s->cell[1], tap % job->columns.taps);
+    if (r < 0 || q < 0) return NULL;
+    const size_t step = s->direction == VQ_CONV_APPLY ? s->in * area : area;
+    return job->from + o * step + (size_t)r * kernel[1] + (size_t)q;
+}
+
+/* Item: a tap of a panel. */
+static void pack_range(void *arg, size_t begin, size_t end, int thread)
+{
+    const pack_job *job = arg;
+    const vq_sides *s = job->sides;
+    const size_t taps = job->rows.taps * job->columns.taps;
+    const size_t area = s->c->kernel[0] * s->c->kernel[1];
+    const size_t step = s->direction == VQ_CONV_APPLY ? area : s->out * area;
+    (void)thread;
+    for (size_t item = begin; item < end; item++) {
+        const size_t panel = item / taps, tap = item % taps;
+        real *to = job->to + (panel * depth_of(job) + tap * s->in) * VQ_PANEL;
+        for (size_t lane = 0; lane < VQ_PANEL; lane++) {
+            const real *from = lane_weights(job, panel * VQ_PANEL + lane, tap);
+            for (size_t i = 0; i < s->in; i++) to[i * VQ_PANEL + lane] = from ? from[i * step] : 0;
+        }
+    }
+}
+
+size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction direction)
+{
+    const vq_sides s = vq_sides_of(c, direction);
+    size_t depth = 1; /* the bias */
+    for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++)
+        depth += vq_axis_of(&s, 0, class / s.classes[1]).taps *
+                 vq_axis_of(&s, 1, class % s.classes[1]).taps * s.in;
+    return vq_panels_size(s.lanes, depth) * sizeof(real);
+}
+
+void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                         const real *weight, const real *bias, void *packed)
+{
+    const vq_sides s = vq_sides_of(c, direction);
+    pack_job job = {.sides = &s, .from = weight, .to = packed};
+    const size_t padded = vq_sides_panels(&s) * VQ_PANEL;
+    for (size_t o = 0; o < padded; o++) job.to[o] = bias && o < s.lanes ? bias[o % s.out] : 0;
+    job.to += padded;
+    for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++) {
+        job.rows = vq_axis_of(&s, 0, class / s.classes[1]);
+        job.columns = vq_axis_of(&s, 1, class % s.classes[1]);
+        const size_t items = vq_sides_panels(&s) * job.rows.taps * job.columns.taps;
+        vq_parallel_for(ctx, items, 1 + VQ_ELEMENT_GRAIN / (VQ_PANEL * s.in), pack_range, &job);
+        job.to += vq_sides_panels(&s) * depth_of(&job) * VQ_PANEL;
+    }
+}
