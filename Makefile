@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 SECONDS_EACH ?= 60
 export PRESET JOBS SECONDS_EACH
 
-.PHONY: all help packages demo test install uninstall clean style sanitize fuzz cross bench
+.PHONY: all help packages demo test install uninstall clean style sanitize fuzz cross emulate bench
 
 all:
 	@sh scripts/build.sh
@@ -21,6 +21,7 @@ help:
 	@echo 'make sanitize   every test under the address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       each parser against made-up input, SECONDS_EACH=$(SECONDS_EACH); needs clang'
 	@echo 'make cross      the kernels'"'"' tests on an emulated 64-bit ARM; needs packages-cross.txt'
+	@echo 'make emulate    the kernels'"'"' tests for AVX-512 by way of AVX2; needs packages-cross.txt'
 	@echo 'make style      format, layers and the other rules of the source'
 	@echo 'make bench      what training costs on this machine'
 	@echo 'make packages   install the Debian packages that packages.txt names'
@@ -54,6 +55,9 @@ uninstall:
 
 cross:
 	@sh scripts/cross_test.sh
+
+emulate:
+	@sh scripts/emulate_test.sh
 
 style:
 	@sh scripts/style.sh

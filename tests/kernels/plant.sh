@@ -15,11 +15,28 @@ out=$PWD/build/plants
 triple=aarch64-linux-gnu
 export OMP_WAIT_POLICY=passive
 
-# build CC ARCH: everything as it is.
+# How each kind of kernels is made and run: `arm` in an emulated processor, `emulated` those of
+# AVX-512 as tests/emulate has them, `native` all that this processor has.
+compile() # ARCH
+{
+    case $1 in
+    arm) CC=$triple-gcc sh "$out/$1/tree/scripts/kernels.sh" "$out/$1" ;;
+    emulated) CC=gcc CFLAGS=$emulated sh "$out/$1/tree/scripts/kernels.sh" "$out/$1" ;;
+    *) CC=gcc sh "$out/$1/tree/scripts/kernels.sh" "$out/$1" ;;
+    esac
+}
+
+# build ARCH: everything as it is.
 build()
 {
-    CC=$1 sh "$out/tree/scripts/kernels.sh" "$out/$2"
-    cp -R "$out/$2/objects" "$out/$2/clean"
+    tree=$out/$1/tree
+    mkdir -p "$tree/tests" "$tree/bench"
+    cp -R include src scripts "$tree"
+    cp -R tests/kernels tests/cross tests/emulate "$tree/tests"
+    cp -R bench/exactness "$tree/bench"
+    [ "$1" != emulated ] || emulated=$(sh tests/emulate/rewrite.sh "$tree")
+    compile "$1"
+    cp -R "$out/$1/objects" "$out/$1/clean"
 }
 
 run_test() # ARCH TEST
@@ -30,10 +47,10 @@ run_test() # ARCH TEST
     esac >"$out/log" 2>&1
 }
 
-# plant FILE AFTER OLD NEW: the file with its fault.
+# plant ARCH FILE AFTER OLD NEW: the file with its fault.
 plant()
 {
-    AFTER=$2 OLD=$3 NEW=$4 awk '
+    AFTER=$3 OLD=$4 NEW=$5 awk '
         BEGIN { after = ENVIRON["AFTER"]; old = ENVIRON["OLD"] }
         index($0, after) { seen = 1 }
         seen && !done && (at = index($0, old)) {
@@ -41,47 +58,68 @@ plant()
             done = 1
         }
         { print }
-        END { exit !done }' "$1" >"$out/tree/$1"
+        END { exit !done }' "$2" >"$out/$1/tree/$2"
+    [ "$1" != emulated ] || sh tests/emulate/rewrite.sh "$out/$1/tree" "$2" >/dev/null
 }
 
 # judge ARCH TEST FILE AFTER OLD NEW prints what became of the fault.
 judge()
 {
-    compiler=gcc
-    [ "$1" != arm ] || compiler=$triple-gcc
     object=$(echo "$3" | tr / _).o
-    if ! plant "$3" "$4" "$5" "$6"; then echo 'does not fit'
-    elif ! CC=$compiler ONLY=$3 sh "$out/tree/scripts/kernels.sh" "$out/$1" >"$out/log" 2>&1; then
-        echo 'does not compile'
+    if ! plant "$1" "$3" "$4" "$5" "$6"; then echo 'does not fit'
+    elif ! ONLY=$3 compile "$1" >"$out/log" 2>&1; then echo 'does not compile'
     elif run_test "$1" "$2"; then echo 'MISSED'
     else echo 'caught'; fi
-    cp "$3" "$out/tree/$3"
+    cp "$3" "$out/$1/tree/$3"
+    [ "$1" != emulated ] || sh tests/emulate/rewrite.sh "$out/$1/tree" "$3" >/dev/null
     cp "$out/$1/clean/$object" "$out/$1/objects/$object"
 }
 
+# arch_of SET
+arch_of()
+{
+    case $1 in
+    neon) echo arm ;;
+    avx512 | screening) echo "$avx512" ;;
+    *) echo native ;;
+    esac
+}
+
 rm -rf "$out"
-mkdir -p "$out/tree/tests" "$out/tree/bench"
-cp -R include src scripts "$out/tree"
-cp -R tests/kernels tests/cross "$out/tree/tests"
-cp -R bench/exactness "$out/tree/bench"
-build gcc native
-arm=no
-if command -v "$triple-gcc" >/dev/null && command -v qemu-aarch64 >/dev/null; then
-    build "$triple-gcc" arm
-    arm=yes
-fi
-# What fails by itself would catch everything.
-for test in $(tail -n +2 "$list" | cut -f3 | sort -u); do
-    run_test native "$test" || { cat "$out/log"; echo "$test fails by itself"; exit 1; }
+mkdir -p "$out"
+avx512=native
+grep -qsw avx512_bf16 /proc/cpuinfo || avx512=emulated
+
+# can_run ARCH
+can_run()
+{
+    case $1 in
+    arm) command -v "$triple-gcc" >/dev/null && command -v qemu-aarch64 >/dev/null ;;
+    emulated) grep -qsw avx2 /proc/cpuinfo && [ -e /usr/include/simde/x86/avx512.h ] ;;
+    esac
+}
+
+missing=
+for arch in $(tail -n +2 "$list" | cut -f1 | sort -u | while read -r set; do
+    [ $# -eq 0 ] || case " $* " in *" $set "*) ;; *) continue ;; esac
+    arch_of "$set"
+done | sort -u); do
+    can_run "$arch" || { missing="$missing $arch"; continue; }
+    build "$arch"
+    # What fails by itself would catch everything.
+    for test in $(tail -n +2 "$list" | cut -f3 | sort -u); do
+        run_test "$arch" "$test" || { cat "$out/log"; echo "$test fails by itself, $arch"; exit 1; }
+    done
 done
 
 : >"$out/table"
 tail -n +2 "$list" | while IFS=$(printf '\t') read -r set kernel test file after old new; do
     [ $# -eq 0 ] || case " $* " in *" $set "*) ;; *) continue ;; esac
-    arch=native
-    [ "$set" != neon ] || arch=arm
-    if [ "$arch/$arm" = arm/no ]; then result='left out: no cross compiler or qemu'
-    else result=$(judge "$arch" "$test" "$file" "$after" "$old" "$new"); fi
+    arch=$(arch_of "$set")
+    case " $missing " in
+    *" $arch "*) result='left out: packages-cross.txt has what runs it' ;;
+    *) result=$(judge "$arch" "$test" "$file" "$after" "$old" "$new") ;;
+    esac
     printf '%s: %s %s, %s: %s -> %s\n' "$result" "$set" "$kernel" "$test" "$old" "$new" |
         tee -a "$out/table"
 done

@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Makes a copy of the tree one whose kernels for AVX-512 run on a processor with AVX2:
+#
+#     sh tests/emulate/rewrite.sh TREE [FILE...]      # all files, or those that are named
+#
+# Their intrinsics come from avx512.h beside this script, their target is AVX2, and the processor
+# is said to have AVX-512 and its bf16 products. CFLAGS for scripts/kernels.sh are printed.
+set -eu
+cd "$1"
+shift
+# shellcheck disable=SC2046 # names without blanks
+[ $# -gt 0 ] || set -- $(find src/kernels -name '*avx512*.c') src/base/cpu.c
+for file in "$@"; do
+    case $file in
+    */cpu.c) sed -i 's/__builtin_cpu_supports("avx512[a-z0-9]*")/1/g' "$file" ;;
+    *avx512*)
+        sed -i -e 's|#include <immintrin.h>|#include "tests/emulate/avx512.h"|' \
+            -e 's|target("[^"]*")|target("avx2,fma")|' "$file"
+        ;;
+    esac
+done
+echo '-O2 -mavx2 -mfma -mf16c -mpopcnt -Wno-psabi -I.'
