@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training step and forward pass beside compiled PyTorch, taking turns.
+"""Training step, forward pass and encoding beside PyTorch, JAX, ONNX Runtime and OpenVINO.
 
-    bench/peers/run bench/compare_train.py [--pairs 15] [--preset cifar10] [--batch 128]
+    bench/peers/run bench/compare_train.py [train] [forward] [encode] [--pairs 15] [--write]
 
-Both programs are alive all the time and run one step when asked, so that a pair shares whatever
-else the machine does. Prints both medians and the median of the pairs' ratios: below 1.00 vqvae
-is the faster one.
+Without a part all three are measured. All programs are alive at once and do one step when it is
+their turn, so that whatever else the machine does meets all of them. Prints medians, and of the
+rounds' ratios to the best peer the median: below 1.00 vqvae is the faster one. --write puts the
+table of this processor into docs/benchmarks.md, beside those of others. --wait waits for a line
+before it measures, so that the machine can be made quiet once everybody is ready.
+PEERS_JAX names another interpreter for JAX, which asks for a newer Python than the others.
 """
 
 import argparse
@@ -17,93 +20,185 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "peers"))
-from paper import environment, program  # noqa: E402
+from paper import ROOT, environment, program  # noqa: E402
+from turns import Worker, median_ratio, processor, take_turns, write_between  # noqa: E402
 
-WARM_UP = 3
-
-
-class Worker:
-    """A program that says "ready", then runs one step for each line it is given."""
-
-    def __init__(self, command, threads):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env=environment(threads), text=True, bufsize=1)
-        if self.answer() != "ready":
-            raise SystemExit(f"{command[0]} is not ready")
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.process.args[0]} ended with {self.process.wait()}")
-        return line.strip()
-
-    def step(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return float(self.answer())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+PEERS = os.path.join(HERE, "peers")
+HEADING = "## Training, forward and encoding"
 
 
-def commands(what, options):
+def ours(what, options):
     shape = ["--preset", options.preset, "--batch", str(options.batch), "--threads",
-             str(options.threads), "--lines"]
-    peer = [sys.executable, os.path.join(HERE, "peers", "peer_train.py"), what, *shape]
-    if not options.eager:
-        peer += ["--compile"]
-    if not options.channels_first:
-        peer += ["--channels-last"]
-    return [program(), "bench", what, *shape], peer
+             str(options.threads), "--precision", options.precision, "--lines"]
+    command = [program(), "bench", what, *shape]
+    return {"vqvae": command, "vqvae portable": command + ["--backend", "portable"],
+            "vqvae onednn": command + ["--backend", "onednn"]}
 
 
-def compare(what, options):
-    ours, peer = (Worker(command, options.threads) for command in commands(what, options))
-    for worker in (ours, peer):
-        for _ in range(WARM_UP):
-            worker.step()
-    pairs = []
-    for number in range(options.pairs):
-        if number % 2:  # neither always goes first
-            theirs = peer.step()
-            pairs.append((ours.step(), theirs))
-        else:
-            pairs.append((ours.step(), peer.step()))
-    ours.close()
-    peer.close()
+def pytorch(what, options):
+    shape = ["--preset", options.preset, "--batch", str(options.batch), "--threads",
+             str(options.threads), "--precision", options.precision, "--lines"]
+    rows = {}
+    for how in ("eager", "compiled"):
+        for layout in ("", " channels last"):
+            rows[f"PyTorch {how}{layout}"] = [
+                sys.executable, os.path.join(PEERS, "peer_train.py"), what, *shape,
+                *["--compile"] * (how == "compiled"), *["--channels-last"] * bool(layout)]
+    return rows
+
+
+def jax(what, options):
+    python = os.environ.get("PEERS_JAX", sys.executable)
+    return {"JAX jit": [python, os.path.join(PEERS, "peer_jax.py"), what, "--settings",
+                        settings_file(options), "--batch", str(options.batch), "--threads",
+                        str(options.threads), "--precision", options.precision]}
+
+
+def settings_file(options):
+    """The preset's settings for peers that run where vqvae itself need not."""
+    path = os.path.join(options.folder, options.preset + ".json")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(subprocess.check_output([program(), "presets", options.preset], text=True))
+    return path
+
+
+def runtimes(options):
+    """Encoder and nearest code of the same weights, exported to ONNX."""
+    path = os.path.join(options.folder, options.preset + ".onnx")
+    subprocess.check_call([sys.executable, os.path.join(PEERS, "export_onnx.py"), "--preset",
+                           options.preset, "-o", path])
+    rest = [path, "--batch", str(options.batch), "--threads", str(options.threads), "--precision",
+            options.precision]
+    script = os.path.join(PEERS, "peer_onnx.py")
+    names = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+    return {names[peer]: [sys.executable, script, peer, *rest] for peer in names
+            if not (peer == "onnxruntime" and options.precision == "bf16")}
+
+
+def start(commands, options):
+    """Those that are not to be had here are named and left out."""
+    workers = []
+    for name, command in commands.items():
+        worker = Worker(name, command, environment(options.threads))
+        try:
+            worker.await_ready()
+        except SystemExit as why:
+            print(f"left out: {why}", file=sys.stderr)
+            continue
+        workers.append(worker)
+        print(f"ready: {name}", file=sys.stderr, flush=True)
+    return workers
+
+
+def warm_up(workers, rounds=3):
+    take_turns(workers, rounds)
+
+
+def peak(workers):
+    """GFLOP/s of multiply-adds in f32, measured by vqvae between the rounds."""
+    return next(worker for worker in workers if worker.name.startswith("vqvae")).ask("peak")
+
+
+def measure(what, workers, options):
+    warm_up(workers)
+    peaks = [peak(workers)]
+    times = take_turns(workers, options.pairs)
+    peaks.append(peak(workers))
     return {"what": what, "preset": options.preset, "batch": options.batch,
-            "threads": options.threads, "pairs": options.pairs,
-            "peer": "eager" if options.eager else "compiled",
-            "vqvae_ms": statistics.median(mine for mine, _ in pairs),
-            "pytorch_ms": statistics.median(theirs for _, theirs in pairs),
-            "vqvae_min_ms": min(mine for mine, _ in pairs),
-            "pytorch_min_ms": min(theirs for _, theirs in pairs),
-            "ratio": statistics.median(mine / theirs for mine, theirs in pairs)}
+            "threads": options.threads, "precision": options.precision, "rounds": options.pairs,
+            "peak_gflops": statistics.mean(peaks), "times": times}
 
 
-def main():
+def table(results):
+    """A row for each program, a pair of columns for each part."""
+    names = list(dict.fromkeys(name for row in results for name in row["times"]))
+    head = "| |" + "".join(f" {row['what']} | vqvae to it |" for row in results)
+    lines = [head, "|---|" + "--:|--:|" * len(results)]
+    for name in names:
+        cells = f"| {name} |"
+        for row in results:
+            ms = row["times"].get(name)
+            cells += " – | |" if not ms else (
+                f" {statistics.median(ms):.1f} ms |"
+                f" {median_ratio(row['times']['vqvae'], ms):.2f} |")
+        lines.append(cells)
+    first = results[0]
+    peaks = ", ".join(f"{row['peak_gflops']:.0f}" for row in results)
+    lines.append(f"\n{first['preset']}, batch {first['batch']}, {first['precision']}, "
+                 f"{first['threads']} threads, {first['rounds']} rounds, medians; the machine's f32 "
+                 f"peak was {peaks} GFLOP/s meanwhile. A ratio below 1 says that vqvae is faster.")
+    return "\n".join(lines)
+
+
+def best_peer(row):
+    medians = {name: statistics.median(ms) for name, ms in row["times"].items()
+               if not name.startswith("vqvae")}
+    return min(medians, key=medians.get) if medians else None
+
+
+def tell(row):
+    best = best_peer(row)
+    for name, ms in row["times"].items():
+        print(f"{row['what']:8} {name:32} {statistics.median(ms):9.2f} ms, least {min(ms):9.2f}, "
+              f"vqvae to it {median_ratio(row['times']['vqvae'], ms):.3f}"
+              f"{'  <- best peer' * (name == best)}", flush=True)
+
+
+def write(results):
+    where = processor()
+    first = results[0]
+    mark = f"engine {where} {first['preset']} {first['batch']} {first['precision']}"
+    write_between(mark, f"### {where}\n{table(results)}", HEADING)
+
+
+def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["train", "forward"],
-                        help="train, forward or both")
+    parser.add_argument("what", nargs="*", default=["train", "forward", "encode"],
+                        help="train, forward, encode: one, several or all")
     parser.add_argument("--preset", default="cifar10")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--eager", action="store_true", help="without torch.compile")
-    parser.add_argument("--channels-first", action="store_true")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--pairs", type=int, default=15, help="rounds that are counted")
+    parser.add_argument("--only", default="", help="programs whose names contain one of these "
+                        "words, with commas between; vqvae itself always runs")
+    parser.add_argument("--folder", default=os.path.join(ROOT, "build", "peers"),
+                        help="for exported models and results")
+    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def chosen(commands, options):
+    words = options.only.split(",")
+    return {name: command for name, command in commands.items()
+            if name == "vqvae" or any(word in name for word in words)}
+
+
+def main():
+    options = parse()
+    os.makedirs(options.folder, exist_ok=True)
+    crews = {}
     for what in options.what:
-        row = compare(what, options)
+        commands = {**ours(what, options), **pytorch(what, options), **jax(what, options)}
+        if what == "encode":
+            commands |= runtimes(options)
+        crews[what] = start(chosen(commands, options), options)
+    if options.wait:
+        print("all are ready; a line begins the measurement", file=sys.stderr, flush=True)
+        sys.stdin.readline()
+    results = []
+    for what, workers in crews.items():
+        results.append(measure(what, workers, options))
+        tell(results[-1])
         if options.json:
-            print(json.dumps(row), flush=True)
-        else:
-            print(f"{what:8} {options.preset}, batch {options.batch}, {options.threads} threads, "
-                  f"{options.pairs} pairs: vqvae {row['vqvae_ms']:.1f} ms, PyTorch "
-                  f"{row['peer']} {row['pytorch_ms']:.1f} ms (least {row['vqvae_min_ms']:.1f} "
-                  f"and {row['pytorch_min_ms']:.1f}), median ratio {row['ratio']:.3f}",
-                  flush=True)
+            print(json.dumps(results[-1]), flush=True)
+    for workers in crews.values():
+        for worker in workers:
+            worker.close()
+    if options.write:
+        write(results)
 
 
 if __name__ == "__main__":

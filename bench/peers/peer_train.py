@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times PyTorch on a training step, or on forward alone.
+"""Times PyTorch on a training step, on forward alone, or on images to codes.
 
-    peer_train.py train|forward [--preset P] [--batch N] [--threads N] [--compile]
+    peer_train.py train|forward|encode [--preset P] [--batch N] [--threads N] [--compile]
                   [--channels-last] [--precision f32|bf16] [--lines]
 
 With --lines it says "ready", then runs one step for each line on stdin and prints its milliseconds,
@@ -22,7 +22,7 @@ WARM_UP = 3
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["train", "forward"])
+    parser.add_argument("what", choices=["train", "forward", "encode"])
     parser.add_argument("--preset", default="cifar10")
     parser.add_argument("--size", type=int, default=32, help="height and width of the images")
     parser.add_argument("--batch", type=int, default=128)
@@ -66,8 +66,28 @@ def workload(options):
             loss, _ = model.losses(x, reconstruction.float(), commitment.float(), variance)
         return loss.item(), perplexity.item()
 
+    class Encode(torch.nn.Module):
+        """Codes alone, by the search without |z|^2, which is the same for all codes."""
+
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.book = model.encoder, model.quantizer.codebook
+
+        def forward(self, x):
+            rows = self.encoder(x).permute(0, 2, 3, 1).flatten(0, 2).float()
+            return torch.addmm(self.book.square().sum(1), rows, self.book.t(), alpha=-2).argmin(1)
+
     model.train(options.what == "train")
-    return step if options.what == "train" else forward
+    if options.what != "encode":
+        return step if options.what == "train" else forward
+    codes = torch.compile(Encode()) if options.compile else Encode()
+
+    @torch.no_grad()
+    def encode():
+        with autocast:
+            return codes(x)
+
+    return encode
 
 
 def timed(step):

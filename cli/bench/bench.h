@@ -10,7 +10,7 @@
 
 typedef struct bench_options {
     common_options common;
-    const char *preset, *backend, *kernel;
+    const char *preset, *backend, *kernel, *precision;
     option_list set;
     int64_t batch, size, seconds, runs, n, dim, codes;
     bool lines, ready, use;
@@ -27,8 +27,8 @@ typedef struct workload {
     void (*close)(program *p, void *state);
 } workload;
 
-extern const workload workload_train, workload_forward;     /* bench/model.c */
-extern const workload workload_layers;                      /* bench/layers.c */
-extern const workload workload_nearest, workload_quantizer; /* bench/vectors.c */
+extern const workload workload_train, workload_forward, workload_encode; /* bench/model.c */
+extern const workload workload_layers;                                   /* bench/layers.c */
+extern const workload workload_nearest, workload_quantizer;              /* bench/vectors.c */
 
 #endif

@@ -63,6 +63,7 @@ int model_bench_step(program *p, model_bench *b)
 {
     vq_step_metrics metrics;
     if (b->trainer) return lib(p, vq_trainer_step(b->trainer, b->pixels, &metrics));
+    if (b->codes) return lib(p, vq_session_encode(b->session, b->shape[0], b->pixels, b->codes));
     return lib(p, vq_session_evaluate(b->session, b->shape[0], b->pixels, &b->sums, b->back, NULL));
 }
 
@@ -71,12 +72,18 @@ bool model_bench_line(const model_bench *b, size_t i, vq_plan_line *line)
     return b->trainer ? vq_trainer_plan(b->trainer, i, line) : vq_session_plan(b->session, i, line);
 }
 
+/* Encoding ends before the decoder. */
+static bool counts(const model_bench *b, const vq_plan_line *line)
+{
+    return !b->codes || strncmp(line->node, "decoder.", strlen("decoder.")) != 0;
+}
+
 double model_bench_gflop(const model_bench *b)
 {
     vq_plan_line line;
     double sum = 0.0;
     for (size_t i = 0; model_bench_line(b, i, &line); i++)
-        for (int d = 0; d < VQ_DIRECTIONS; d++) sum += line.flops[d];
+        for (int d = 0; counts(b, &line) && d < VQ_DIRECTIONS; d++) sum += line.flops[d];
     return 1e-9 * sum;
 }
 
@@ -105,6 +112,7 @@ void model_bench_close(program *p, model_bench *b)
     vq_model_destroy(p->ctx, b->model);
     vq_trainer_destroy(b->trainer);
     free(b->pixels);
+    free(b->codes);
 }
 
 int model_bench_open(program *p, const bench_options *o, bool training, model_bench *b)
@@ -139,5 +147,17 @@ static int open_forward(program *p, const bench_options *o, void **state)
     return model_bench_open(p, o, false, *state);
 }
 
+static int open_encode(program *p, const bench_options *o, void **state)
+{
+    void *memory = NULL;
+    TRY(open_forward(p, o, state));
+    model_bench *b = *state;
+    const size_t codes = (size_t)b->shape[0] * vq_model_codes(b->model, b->shape[1], b->shape[2]);
+    TRY(allocate(p, codes, sizeof *b->codes, &memory));
+    b->codes = memory;
+    return DONE;
+}
+
 const workload workload_train = {"train", open_train, step, facts, close_model};
 const workload workload_forward = {"forward", open_forward, step, facts, close_model};
+const workload workload_encode = {"encode", open_encode, step, facts, close_model};

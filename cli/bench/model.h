@@ -12,6 +12,7 @@ typedef struct model_bench {
     settings settings;
     int64_t shape[4];
     uint8_t *pixels, *back;
+    uint32_t *codes;     /* of encode */
     vq_trainer *trainer; /* of a training */
     vq_model *model;     /* of a model in use, as are the next two */
     vq_session *session;

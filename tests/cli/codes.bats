@@ -217,7 +217,7 @@ field() {
 }
 
 @test "bench prints what was measured, and answers line by line" {
-    for workload in train forward; do
+    for workload in train forward encode; do
         "$VQVAE" bench $workload --preset tiny --batch 4 --runs 3 --json > out
         [ "$(wc -l < out)" -eq 1 ]
         for key in workload preset shape precision threads kernel backend min_ms median_ms gflops peak_gflops \
