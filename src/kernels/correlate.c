@@ -10,7 +10,8 @@
 
 static const float zeros[VQ_PANEL * VQ_PANELS_MAX];
 
-/* What an unfinished tile reads and writes in place of the arrays. */
+/* What an unfinished tile reads and writes in place of the arrays. Where it has no place or channel
+ * the numbers are of no account. */
 typedef struct edge {
     float start[VQ_PLACES][VQ_PANEL * VQ_PANELS_MAX];
     float residual[VQ_PLACES][VQ_PANEL * VQ_PANELS_MAX];
@@ -54,7 +55,9 @@ static void run_part(const vq_kernels *kernels, const vq_correlation *c, const p
                      vq_correlate_tile *tile)
 {
     edge e;
-    memset(&e, 0, sizeof e);
+    memset(e.start, 0, sizeof e.start); /* chains may begin at no bias */
+    if (c->mask) memset(e.mask, 0, sizeof e.mask);
+    if (c->residual) memset(e.residual, 0, sizeof e.residual);
     for (size_t i = 0; i < VQ_PLACES; i++) {
         tile->start[i] = e.start[i];
         tile->out[i] = e.out[i];
@@ -77,9 +80,20 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Floats of weights that stay in the first-level cache beside a tile's input. */
+enum { CACHED_MAX = 4096 };
+
+/* Panels of a tile: as many as keep the registers busy, but more where chains are short, so that a
+ * tile is set up less often. */
+static size_t group_of(const vq_kernels *kernels, size_t depth)
+{
+    const bool shallow = depth * VQ_PANEL * VQ_PANELS_MAX <= CACHED_MAX;
+    return shallow ? VQ_PANELS_MAX : kernels->correlate_panels;
+}
+
 void vq_correlate(const vq_kernels *kernels, const vq_correlation *c)
 {
-    const size_t depth = c->taps * c->run, group = kernels->correlate_panels * VQ_PANEL;
+    const size_t depth = c->taps * c->run, group = group_of(kernels, depth) * VQ_PANEL;
     vq_correlate_tile tile = {.taps = c->taps,
                               .run = c->run,
                               .tap_step = c->tap_step,

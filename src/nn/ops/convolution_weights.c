@@ -126,6 +126,18 @@ static void copy_numbers(const real *from, size_t count, bool relu, real *to)
         for (size_t i = 0; i < count; i++) to[i] = from[i] < 0 ? 0 : from[i];
 }
 
+/* `width` numbers of each of `count` places, `step` apart, to consecutive places. */
+static void copy_columns(const real *from, size_t step, size_t count, size_t width, bool relu,
+                         real *to)
+{
+    if (width == VQ_PANEL) /* a length that the compiler knows */
+        for (size_t x = 0; x < count; x++, from += step, to += VQ_PANEL)
+            copy_numbers(from, VQ_PANEL, relu, to);
+    else
+        for (size_t x = 0; x < count; x++, from += step, to += width)
+            copy_numbers(from, width, relu, to);
+}
+
 /* Strip by strip, one padded row of the image; `from` is NULL outside the image. */
 static void strip_image_row(const weights_job *job, const real *from, real *to)
 {
@@ -140,9 +152,7 @@ static void strip_image_row(const weights_job *job, const real *from, real *to)
         }
         memset(to, 0, left * l->width * sizeof *to);
         real *inside = to + left * l->width;
-        for (size_t x = 0; x < width; x++)
-            copy_numbers(from + x * c->in + s * l->width, l->width, job->arrays->relu_image,
-                         inside + x * l->width);
+        copy_columns(from + s * l->width, c->in, width, l->width, job->arrays->relu_image, inside);
         memset(inside + width * l->width, 0, (l->columns - left - width) * l->width * sizeof *to);
     }
 }
@@ -165,14 +175,18 @@ static void strip_map_row(const weights_job *job, const real *from, real *to)
 {
     const vq_convolution *c = job->c;
     const size_t strip = job->l.images * job->l.rows * c->map[1] * VQ_PLACES;
-    const size_t whole = c->out / VQ_PLACES, rest = c->out % VQ_PLACES;
     const bool relu = job->arrays->relu_map;
-    for (size_t x = 0; x < c->map[1]; x++, from += c->out, to += VQ_PLACES) {
-        for (size_t tile = 0; tile < whole; tile++)
-            copy_numbers(from + tile * VQ_PLACES, VQ_PLACES, relu, to + tile * strip);
-        if (rest == 0) continue;
-        copy_numbers(from + whole * VQ_PLACES, rest, relu, to + whole * strip);
-        memset(to + whole * strip + rest, 0, (VQ_PLACES - rest) * sizeof *to);
+    for (size_t o = 0; o < c->out; o += VQ_PLACES, to += strip) {
+        const size_t there = smaller(VQ_PLACES, c->out - o);
+        real *place = to;
+        for (size_t x = 0; x < c->map[1]; x++, place += VQ_PLACES) {
+            if (there == VQ_PLACES) { /* a length that the compiler knows */
+                copy_numbers(from + x * c->out + o, VQ_PLACES, relu, place);
+                continue;
+            }
+            copy_numbers(from + x * c->out + o, there, relu, place);
+            memset(place + there, 0, (VQ_PLACES - there) * sizeof *place);
+        }
     }
 }
 
