@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "base/cpu.h"
 #include "base/platform.h"
+#include "base/pool.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,7 @@ vq_status vq_context_create(const vq_context_config *config, vq_context **out)
 void vq_context_destroy(vq_context *ctx)
 {
     if (!ctx) return;
+    vq_pool_destroy(ctx);
     vq_release(ctx, ctx->scratch);
     vq_release(ctx, ctx);
 }

@@ -9,6 +9,8 @@
 #include <vqvae/context.h>
 
 struct vq_kernels;
+struct vq_pieces;
+struct vq_pool;
 
 enum { VQ_ERROR_SIZE = 1024, VQ_ALIGNMENT = 64 };
 
@@ -18,6 +20,10 @@ struct vq_context {
     vq_log_fn log;
     void *log_user;
     int threads;
+    struct vq_pool *pool; /* made by the first range that is worth it */
+    bool parallel;        /* a range is running */
+    /* Runs all pieces in place of the pool; set by a backend that has threads of its own. */
+    void (*run_pieces)(const struct vq_pieces *job);
     uint32_t cpu;                     /* VQ_CPU_ bits that kernels may use */
     const struct vq_kernels *kernels; /* filled by vq_kernels_for() on first use */
     void *scratch;                    /* of vq_scratch() */

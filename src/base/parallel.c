@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * base/parallel.c -- pieces of a range on OpenMP's threads, or one after another without it.
- *
- * The number of threads is a clause of the one parallel region, so the caller's own OpenMP
- * settings are neither read nor changed, but for what vq_threads_enter() lends to oneDNN. */
+ * base/parallel.c -- ranges cut into pieces, which the context's threads run; sums over them. */
 #include "base/parallel.h"
+#include "base/pool.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+void vq_pieces_run(const vq_pieces *job, int piece)
+{
+    /* Split quotient and remainder, as p * units may overflow. */
+    const size_t at = (size_t)piece, n = (size_t)job->pieces;
+    const size_t share = job->units / n, rest = job->units % n;
+    const size_t first = at * share + at * rest / n;
+    const size_t last = (at + 1) * share + (at + 1) * rest / n;
+    job->fn(job->arg, first * job->grain, piece + 1 == job->pieces ? job->count : last * job->grain,
+            piece);
+}
 
 void vq_parallel_for(vq_context *ctx, size_t count, size_t grain, vq_range_fn *fn, void *arg)
 {
@@ -15,44 +20,21 @@ void vq_parallel_for(vq_context *ctx, size_t count, size_t grain, vq_range_fn *f
     if (grain == 0) grain = 1;
     const size_t units = (count - 1) / grain + 1;
     const size_t threads = (size_t)ctx->threads;
-    const int pieces = (int)(units < threads ? units : threads);
-    if (pieces == 1) {
-        fn(arg, 0, count, 0);
+    const vq_pieces job = {.fn = fn,
+                           .arg = arg,
+                           .count = count,
+                           .grain = grain,
+                           .units = units,
+                           .pieces = (int)(units < threads ? units : threads)};
+    if (job.pieces == 1 || ctx->parallel) {
+        /* A range within a piece of another: its threads are busy. */
+        for (int p = 0; p < job.pieces; p++) vq_pieces_run(&job, p);
         return;
     }
-    /* Split quotient and remainder, as p * units may overflow. */
-    const size_t share = units / (size_t)pieces, rest = units % (size_t)pieces;
-    /* The runtime may grant fewer threads than asked for; the loop still runs every piece. */
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(pieces) schedule(static, 1)
-#endif
-    for (int p = 0; p < pieces; p++) {
-        const size_t at = (size_t)p, n = (size_t)pieces;
-        const size_t first = at * share + at * rest / n;
-        const size_t last = (at + 1) * share + (at + 1) * rest / n;
-        fn(arg, first * grain, p + 1 == pieces ? count : last * grain, p);
-    }
-}
-
-int vq_threads_enter(const vq_context *ctx)
-{
-#ifdef _OPENMP
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(ctx->threads);
-    return before;
-#else
-    (void)ctx;
-    return 0;
-#endif
-}
-
-void vq_threads_leave(int before)
-{
-#ifdef _OPENMP
-    omp_set_num_threads(before);
-#else
-    (void)before;
-#endif
+    ctx->parallel = true;
+    if (ctx->run_pieces) ctx->run_pieces(&job);
+    else vq_pool_run(ctx, &job);
+    ctx->parallel = false;
 }
 
 size_t vq_sum_chunks_count(size_t count)

@@ -7,6 +7,17 @@
 
 typedef void vq_range_fn(void *arg, size_t begin, size_t end, int thread);
 
+/** A range in pieces, of `units` grains together. */
+typedef struct vq_pieces {
+    vq_range_fn *fn;
+    void *arg;
+    size_t count, grain, units;
+    int pieces;
+} vq_pieces;
+
+/** Runs one of them; any thread may run any, each once. */
+void vq_pieces_run(const vq_pieces *job, int piece);
+
 /**
  * Calls fn on consecutive pieces that cover [0, count): piece p of P = min(threads,
  * ceil(count / grain)) is [p*count/P, (p+1)*count/P), rounded to the grain, and runs
@@ -14,11 +25,6 @@ typedef void vq_range_fn(void *arg, size_t begin, size_t end, int thread);
  * numbers are summed must make it independent of the pieces (see vq_sum_chunks).
  */
 void vq_parallel_for(vq_context *ctx, size_t count, size_t grain, vq_range_fn *fn, void *arg);
-
-/** Lets another library that runs on the same threads (oneDNN) see the context's number of them
- *  until vq_threads_leave(), which gets what this returned and puts the caller's setting back. */
-int vq_threads_enter(const vq_context *ctx);
-void vq_threads_leave(int before);
 
 enum { VQ_SUM_CHUNK = 4096 };
 

@@ -12,10 +12,6 @@
 #include "base/parallel.h"
 #include "support/fixture.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 enum { MAX_COUNT = 1000, MAX_PIECES = 8 };
 
 static vq_context *context_of(int threads)
@@ -74,21 +70,65 @@ static void test_pieces(void **state)
     }
 }
 
-#ifdef _OPENMP
-static void test_openmp_untouched(void **state)
+/* One job after the other, short and long, so that threads are met awake, falling asleep and asleep. */
+static void test_many_jobs(void **state)
 {
     (void)state;
-    pieces p = {0};
-    vq_context *ctx = context_of(3);
-    omp_set_num_threads(5);
-    omp_set_dynamic(0);
-    vq_parallel_for(ctx, 100, 1, note_piece, &p);
-    assert_int_equal(omp_get_max_threads(), 5);
-    assert_int_equal(omp_get_dynamic(), 0);
-    assert_int_equal(p.calls[2], 1);
+    vq_context *ctx = context_of(MAX_PIECES);
+    for (size_t round = 0; round < 20000; round++) {
+        pieces p = {0};
+        const size_t count = 1 + round * 7919 % MAX_COUNT;
+        vq_parallel_for(ctx, count, 1 + round % 5, note_piece, &p);
+        for (size_t i = 0; i < count; i++)
+            if (p.touched[i] != 1) fail_msg("job %zu: number %zu %d times", round, i, p.touched[i]);
+        for (size_t i = 0; round % 100 == 0 && i < 50000; i++) __asm__ volatile("");
+    }
     vq_context_destroy(ctx);
 }
-#endif
+
+typedef struct outer {
+    vq_context *ctx;
+    pieces inner[MAX_PIECES];
+} outer;
+
+static void run_inner(void *arg, size_t begin, size_t end, int thread)
+{
+    outer *o = arg;
+    (void)begin, (void)end;
+    vq_parallel_for(o->ctx, 100, 1, note_piece, &o->inner[thread]);
+}
+
+/* A range within a piece of another runs whole, in that piece's thread. */
+static void test_range_within_a_range(void **state)
+{
+    (void)state;
+    static outer o;
+    o = (outer){.ctx = context_of(4)};
+    vq_parallel_for(o.ctx, 4, 1, run_inner, &o);
+    for (int t = 0; t < 4; t++)
+        for (size_t i = 0; i < 100; i++) assert_int_equal(o.inner[t].touched[i], 1);
+    vq_context_destroy(o.ctx);
+}
+
+/* Without memory for threads the caller does it all, and they are asked for again later. */
+static void test_no_memory_for_threads(void **state)
+{
+    (void)state;
+    fixture_faults memory = {.fail_at = 2};
+    vq_context_config config;
+    vq_context *ctx = NULL;
+    pieces p = {0};
+    vq_context_config_default(&config);
+    config.allocator = fixture_allocator(&memory);
+    config.threads = 3;
+    assert_int_equal(vq_context_create(&config, &ctx), VQ_OK);
+    vq_parallel_for(ctx, 100, 1, note_piece, &p);
+    for (size_t i = 0; i < 100; i++) assert_int_equal(p.touched[i], 1);
+    vq_parallel_for(ctx, 100, 1, note_piece, &p);
+    for (size_t i = 0; i < 100; i++) assert_int_equal(p.touched[i], 2);
+    vq_context_destroy(ctx);
+    assert_int_equal(memory.live, 0);
+}
 
 /* 1/i: the order of additions shows in the last bits. */
 static double harmonic(const void *arg, size_t begin, size_t end)
@@ -207,12 +247,15 @@ static void test_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),           cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_context_settings), cmocka_unit_test(test_context_memory),
-        cmocka_unit_test(test_error_sentences),  cmocka_unit_test(test_arena),
-#ifdef _OPENMP
-        cmocka_unit_test(test_openmp_untouched),
-#endif
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_context_settings),
+        cmocka_unit_test(test_context_memory),
+        cmocka_unit_test(test_error_sentences),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_many_jobs),
+        cmocka_unit_test(test_range_within_a_range),
+        cmocka_unit_test(test_no_memory_for_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/parallel.h"
 #include "nn/onednn/elements.h"
 
 enum { DESCRIPTION_SIZE = 64 };
@@ -366,9 +365,9 @@ vq_status vq_dnn_create(vq_context *ctx, const vq_dnn_request *request, vq_dnn *
     dnn->ctx = ctx;
     dnn->request = *request;
     /* The library asks for the number of threads both when it plans and when it runs. */
-    const int before = vq_threads_enter(ctx);
+    const int before = vq_onednn_threads(ctx);
     const vq_status status = fail(dnn, build(dnn), "prepare this convolution");
-    vq_threads_leave(before);
+    vq_onednn_threads_back(before);
     if (status == VQ_OK) *out = dnn;
     else vq_dnn_destroy(dnn);
     return status;
@@ -481,20 +480,20 @@ static void place_residual(const vq_dnn *dnn, const vq_dnn_data *data)
 vq_status vq_dnn_run(vq_dnn *dnn, const vq_dnn_data *data)
 {
     place_residual(dnn, data);
-    const int before = vq_threads_enter(dnn->ctx);
+    const int before = vq_onednn_threads(dnn->ctx);
     const dnnl_status_t status = run_all(dnn, data);
-    vq_threads_leave(before);
+    vq_onednn_threads_back(before);
     return fail(dnn, status, "run this convolution");
 }
 
 vq_status vq_dnn_pack(vq_dnn *dnn, const vq_dnn_data *data)
 {
     const array *weight = &dnn->weight;
-    const int before = vq_threads_enter(dnn->ctx);
+    const int before = vq_onednn_threads(dnn->ctx);
     dnnl_status_t status = dnnl_memory_set_data_handle(weight->far, data->weight);
     if (status == dnnl_success) status = dnnl_memory_set_data_handle(weight->near, data->packed);
     if (status == dnnl_success)
         status = reorder(dnn, &weight->fetch, data, weight->far, weight->near);
-    vq_threads_leave(before);
+    vq_onednn_threads_back(before);
     return fail(dnn, status, "pack the weights");
 }

@@ -69,4 +69,9 @@ VQ_API extern const vq_backend vq_backend_onednn;
 /* The implementations of this backend. */
 extern const vq_impl vq_conv2d_onednn, vq_conv_transpose2d_onednn;
 
+/** Lets oneDNN see the context's number of threads until vq_onednn_threads_back(), which gets what
+ *  this returned; from now on the context's ranges run on its threads, too. */
+int vq_onednn_threads(vq_context *ctx);
+void vq_onednn_threads_back(int before);
+
 #endif
