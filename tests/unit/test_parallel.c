@@ -70,7 +70,7 @@ static void test_pieces(void **state)
     }
 }
 
-/* One job after the other, short and long, so that threads are met awake, falling asleep and asleep. */
+/* One job after the other, short and long, so that threads are met awake and asleep. */
 static void test_many_jobs(void **state)
 {
     (void)state;
