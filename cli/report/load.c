@@ -39,8 +39,10 @@ int report_run_load(program *p, const char *path, int colour, report_run *out)
     }
     TRY(lib(p, vq_model_load(p->ctx, out->folder.root, &out->model)));
     /* A page without pictures is better than none: data may have been moved since. */
-    if (run_valid_open(p, &out->folder, &out->source, &out->settings, &out->data, &out->parts) !=
-        DONE) {
+    const int code =
+        run_valid_open(p, &out->folder, &out->source, &out->settings, &out->data, &out->parts);
+    if (code == MACHINE_FAILED) return code;
+    if (code != DONE) {
         (void)snprintf(out->why_no_data, sizeof out->why_no_data, "%.250s", p->error);
         warn(p, "no pictures: %s", p->error);
         p->error[0] = 0;

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli/run/estimate.c -- what a training will take. */
+ * cli/run/estimate.c -- what a training will take, measured on its first images.
+ *
+ * A few steps of the trainer as it was prepared, and one batch of a validation, are timed and thrown
+ * away. What they took in memory is what a training takes but for the pixels that it keeps. */
 #include "run/estimate.h"
 #include "facts.h"
 #include "machine.h"
-#include <vqvae/model.h>
+#include "walk.h"
+#include <stdlib.h>
+#include <string.h>
 
-/* Share of the machine's own rate that steps reach: 0.4 to 0.7 with oneDNN from preset tiny to
- * preset cifar10. The portable backend is slower. */
-static const double usual_share = 0.5;
+/* Seconds of each part. */
+typedef struct times {
+    double image;       /* to read and decode one, on one thread */
+    double step, batch; /* of training; of images in a validation */
+} times;
 
 /* Floating-point operations of a step's products. */
 static double step_work(const training *t)
@@ -19,16 +26,133 @@ static double step_work(const training *t)
     return sum;
 }
 
-/* Bytes of images that are kept decoded: as many as fit of both datasets, and batches ahead. */
-static double image_bytes(const training *t)
+/* ---- measuring ----------------------------------------------------------- */
+
+/* The first images that are trained on, as many as a batch has; those that cannot be read are grey. */
+static int read_batch(program *p, const training *t, uint8_t **pixels, double *image)
 {
-    const vq_data_config *data = &t->settings.data;
+    enum { GREY = 128 };
+    const int64_t batch = t->settings.train.batch, n = t->parts.n_train;
+    int64_t size[3];
+    void *memory = NULL;
+    vq_dataset_size(t->data, size);
+    const size_t bytes = (size_t)(size[0] * size[1] * size[2]);
+    TRY(allocate(p, (size_t)batch, bytes, &memory));
+    *pixels = memory;
+    const double began = seconds_now();
+    for (int64_t i = 0; i < batch; i++) {
+        const int64_t index = t->parts.train[i % n];
+        uint8_t *to = *pixels + (size_t)i * bytes;
+        if (vq_dataset_get(p->ctx, t->data, index, (vq_data_key){.epoch = 0}, to) != VQ_OK)
+            memset(to, GREY, bytes);
+    }
+    *image = (seconds_now() - began) / (double)(batch < n ? batch : n);
+    return DONE;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *seconds, size_t n)
+{
+    qsort(seconds, n, sizeof *seconds, ascending);
+    return 0.5 * (seconds[(n - 1) / 2] + seconds[n / 2]);
+}
+
+/* The first step is not timed: it asks for memory, and fits codebooks. */
+static int time_steps(program *p, const training *t, const uint8_t *pixels, double *step)
+{
+    enum { LEAST = 3, MOST = 40 };
+    static const double long_enough = 1.5; /* seconds */
+    double seconds[MOST], all = 0.0;
+    size_t n = 0;
+    TRY(lib(p, vq_trainer_step(t->trainer, pixels, NULL)));
+    while (n < LEAST || (n < MOST && all < long_enough)) {
+        const double began = seconds_now();
+        TRY(lib(p, vq_trainer_step(t->trainer, pixels, NULL)));
+        seconds[n] = seconds_now() - began;
+        all += seconds[n++];
+    }
+    *step = median(seconds, n);
+    return DONE;
+}
+
+static int time_validation(program *p, const training *t, const uint8_t *pixels, double *batch)
+{
+    enum { TRIES = 3 };
+    const int64_t n = t->settings.train.batch;
+    double seconds[TRIES];
+    vq_model *model = NULL;
+    vq_session *session = NULL;
+    vq_evaluation sums = {0};
+    int code;
+    TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));
+    TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
+    TRY_TO(session_for(p, model, t->data, n, false, &session));
+    for (int i = 0; i < TRIES; i++) {
+        const double began = seconds_now();
+        TRY_TO(lib(p, vq_session_evaluate(session, n, pixels, &sums, NULL, NULL)));
+        seconds[i] = seconds_now() - began;
+    }
+    *batch = median(seconds, TRIES);
+done:
+    vq_session_destroy(session);
+    vq_evaluation_clear(p->ctx, &sums);
+    vq_model_destroy(p->ctx, model);
+    return code;
+}
+
+static int measure(program *p, const training *t, times *out)
+{
+    uint8_t *pixels = NULL;
+    int code;
+    TRY_TO(read_batch(p, t, &pixels, &out->image));
+    TRY_TO(time_steps(p, t, pixels, &out->step));
+    TRY_TO(time_validation(p, t, pixels, &out->batch));
+done:
+    free(pixels);
+    return code;
+}
+
+/* ---- putting together ---------------------------------------------------- */
+
+/* Share of the decoded images that the cache holds, and their bytes. */
+static double cached_share(const training *t, double *bytes)
+{
     int64_t size[3];
     vq_dataset_size(t->data, size);
-    const double image = (double)(size[0] * size[1] * size[2]);
-    const double limit = (double)data->cache_mb * (1 << 20);
-    const double all = image * (double)t->source.images;
-    return (all < limit ? all : limit) + 3.0 * image * (double)t->settings.train.batch;
+    const double all = (double)(size[0] * size[1] * size[2]) * (double)t->source.images;
+    const double room = (double)t->settings.data.cache_mb * (1 << 20);
+    *bytes = all < room ? all : room;
+    return *bytes / all;
+}
+
+static int64_t validations(const training *t)
+{
+    const int64_t every = t->settings.train.valid_every, steps = t->settings.train.steps;
+    const int64_t last = every > 0 && steps % every == 0 ? 0 : 1;
+    return last + (every > 0 ? steps / every - t->steps_done / every : 0);
+}
+
+static json_t *time_facts(const program *p, const training *t, const times *s)
+{
+    const int64_t batch = t->settings.train.batch, *indices;
+    int64_t n_valid;
+    double cached;
+    (void)training_valid(t, &indices, &n_valid);
+    const double image = s->image / vq_context_threads(p->ctx);
+    const double reading = image * (double)(t->parts.n_train + n_valid);
+    const double decoding = image * (double)batch * (1.0 - cached_share(t, &cached));
+    const double step = s->step + decoding;
+    const double validation = s->batch * (double)((n_valid + batch - 1) / batch);
+    const int64_t steps = t->settings.train.steps - t->steps_done, n = validations(t);
+    return json_pack("{s:o, s:o, s:o, s:I, s:o}", "reading_seconds", fact_number(reading),
+                     "step_seconds", fact_number(step), "validation_seconds",
+                     fact_number(validation), "validations", (json_int_t)n, "estimated_seconds",
+                     fact_number(reading + (double)steps * step + (double)n * validation));
 }
 
 static int count_parameters(program *p, const training *t, size_t *parameters)
@@ -43,26 +167,28 @@ static int count_parameters(program *p, const training *t, size_t *parameters)
 int training_estimate(program *p, const training *t, json_t **facts)
 {
     const vq_model_config *config = vq_trainer_model_config(t->trainer);
-    const int64_t size[] = {config->height, config->width, config->channels};
-    const int64_t steps = t->settings.train.steps, *indices;
-    const double work = step_work(t), rate = 1e9 * machine_peak(p);
-    const double memory = (double)vq_trainer_bytes(t->trainer) + image_bytes(t);
+    const int64_t size[] = {config->height, config->width, config->channels}, *indices;
+    times seconds = {0};
     int64_t n_valid;
+    double cached;
     size_t parameters;
     json_t *all = NULL;
     (void)training_valid(t, &indices, &n_valid);
+    (void)cached_share(t, &cached);
+    TRY(measure(p, t, &seconds));
     TRY(count_parameters(p, t, &parameters));
     TRY(settings_write(p, &t->settings, &all));
-    *facts =
-        json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:i, s:o, s:o, s:o, s:O}", "data",
-                  t->source.data, "training_images", (json_int_t)t->about.images, "held_out_images",
-                  (json_int_t)n_valid, "image", fact_list(size, 3), "parameters",
-                  (json_int_t)parameters, "steps", (json_int_t)steps, "steps_done",
-                  (json_int_t)t->steps_done, "memory_mb", fact_number(memory / 1e6), "threads",
-                  vq_context_threads(p->ctx), "step_gflop", fact_number(1e-9 * work), "peak_gflops",
-                  fact_number(1e-9 * rate), "estimated_seconds",
-                  fact_number((double)(steps - t->steps_done) * work / (usual_share * rate)),
-                  "settings", all);
+    json_t *time = time_facts(p, t, &seconds);
+    *facts = json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:i, s:o}", "data", t->source.data,
+                       "training_images", (json_int_t)t->about.images, "held_out_images",
+                       (json_int_t)n_valid, "image", fact_list(size, 3), "parameters",
+                       (json_int_t)parameters, "steps", (json_int_t)t->settings.train.steps,
+                       "steps_done", (json_int_t)t->steps_done, "memory_mb",
+                       fact_number(machine_memory_mb() + cached / (1 << 20)), "threads",
+                       vq_context_threads(p->ctx), "step_gflop", fact_number(1e-9 * step_work(t)));
+    if (*facts) (void)json_object_update(*facts, time);
+    if (*facts) (void)json_object_set(*facts, "settings", all);
+    json_decref(time);
     json_decref(all);
     return *facts ? DONE : fail(p, MACHINE_FAILED, "no memory for the plan of a training");
 }

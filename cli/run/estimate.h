@@ -6,8 +6,8 @@
 #include "run/training.h"
 #include <jansson.h>
 
-/** Parameters, memory, work and time of a training prepared without reading pixels, and all of its
- *  settings; measures the machine. json_decref() it. */
+/** Parameters, memory, work and time of a training that was only planned, and all of its settings.
+ *  Takes a few steps with its trainer, which is of no use afterwards. json_decref() it. */
 int training_estimate(program *p, const training *t, json_t **facts);
 
 #endif

@@ -231,11 +231,10 @@ const verb verb_train = {
         "images), state.safetensors (what --resume needs), metrics.jsonl and config.json.\n"
         "Several DATA become one dataset, their classes merged by name.\n"
         "Images that cannot be read are left out with a warning; skipped.jsonl lists them.\n"
-        "Ctrl-C saves and stops. --dry-run takes its time from what the machine can do at best, "
-        "of\n"
-        "which steps usually reach half. Settings come from defaults, then --preset, --config, "
-        "--set and\n"
-        "options, later ones winning; `vqvae presets --settings` explains each.",
+        "Ctrl-C saves and stops. --dry-run times a few steps on the first images, throws them\n"
+        "away and says how long all of them would take. Settings come from defaults, then\n"
+        "--preset, --config, --set and options, later ones winning; `vqvae presets --settings`\n"
+        "explains each.",
     .examples = "vqvae train /usr/share/datasets/fashion-mnist:train -o run --preset tiny\n"
                 "vqvae train -o run --resume --steps 300\n"
                 "vqvae train /usr/share/datasets/fashion-mnist:train -o wider --preset tiny \\\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/json.h -- JSON texts read by jansson, whose memory does not come from the context. Where it
- * is short, jansson says so, says nothing, or (2.14, while it collects the letters of a text)
- * does not notice; the last cannot be told from outside. */
+ * is short, jansson says so, says nothing, finds fault with the text or, while it collects the
+ * letters of a word, loses some of them; what is read here is whole. */
 #ifndef VQ_BASE_JSON_H
 #define VQ_BASE_JSON_H
 

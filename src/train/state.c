@@ -138,16 +138,26 @@ static vq_status need_text(vq_context *ctx, const char *path, const vq_archive *
     return VQ_OK;
 }
 
+/* The whole number of that name; false where there is none. (json_unpack() asks for memory, and
+ * calls the object wrong where that is short.) */
+static bool take_whole(const json_t *object, const char *key, json_int_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_integer_value(value);
+    return json_is_integer(value);
+}
+
 static vq_status check_same_data(vq_context *ctx, const char *path, const vq_archive *archive,
                                  double variance, const vq_train_data *data)
 {
     json_t *object = NULL;
-    json_int_t images = 0, height = 0, width = 0;
+    json_int_t images, height, width;
     VQ_TRY(vq_archive_object(ctx, path, archive, "vqvae.data", &object));
-    const int bad = json_unpack(object, "{s:I,s:I,s:I!}", "images", &images, "height", &height,
-                                "width", &width);
+    const bool good = take_whole(object, "images", &images) &&
+                      take_whole(object, "height", &height) &&
+                      take_whole(object, "width", &width) && json_object_size(object) == 3;
     json_decref(object);
-    VQ_CHECK(ctx, !bad, VQ_E_FORMAT,
+    VQ_CHECK(ctx, good, VQ_E_FORMAT,
              "%s: vqvae.data does not hold the three whole numbers images, height and width", path);
     VQ_CHECK(ctx, images == data->images && height == data->height && width == data->width,
              VQ_E_ARG,
