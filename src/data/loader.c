@@ -4,8 +4,8 @@
  * Slots are numbered by batch: batch b lies in slot b % n_slots. The slot of the last batch taken
  * belongs to the caller until the next call, so batches up to taken + n_slots - 2 may be made. The
  * threads share the items of a batch rather than take a batch each: the next one that is waited
- * for is always what all of them work on. What an item becomes depends on nothing but its number, so
- * neither do batches on how many threads there are. */
+ * for is always what all of them work on. What an item becomes depends on nothing but its number,
+ * so neither do batches on how many threads there are. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
