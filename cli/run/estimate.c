@@ -2,10 +2,9 @@
  * cli/run/estimate.c -- what a training will take, measured on its first images.
  *
  * A few steps of the trainer as it was prepared, and one batch of a validation, are timed and thrown
- * away. What they took in memory is what a training takes but for the pixels that it keeps. */
+ * away. Memory is counted. */
 #include "run/estimate.h"
 #include "facts.h"
-#include "machine.h"
 #include "walk.h"
 #include <stdlib.h>
 #include <string.h>
@@ -155,13 +154,43 @@ static json_t *time_facts(const program *p, const training *t, const times *s)
                      fact_number(reading + (double)steps * step + (double)n * validation));
 }
 
-static int count_parameters(program *p, const training *t, size_t *parameters)
+/* Bytes of a validation beside the training: a model, a session for it and batches ahead. */
+static int valid_bytes(program *p, const training *t, const vq_model *model, double *bytes)
+{
+    const int64_t *indices;
+    int64_t n, batch = t->settings.train.batch;
+    vq_session *session = NULL;
+    const vq_dataset *data = training_valid(t, &indices, &n);
+    if (n > 0 && n < batch) batch = n;
+    TRY(session_for(p, model, data, batch, false, &session));
+    *bytes = (double)vq_session_bytes(session) + (double)vq_loader_bytes(data, batch) +
+             sizeof(float) * (double)vq_model_parameters(model);
+    vq_session_destroy(session);
+    return DONE;
+}
+
+/* Most bytes held at a time: the trainer's, the images', and those of the start or of a
+ * validation. What the system and libraries take of their own is not counted. */
+static int memory_bytes(program *p, const training *t, const vq_model *model, double *bytes)
+{
+    const double start = (double)vq_trainer_start_bytes(t->trainer);
+    double valid, cached;
+    TRY(valid_bytes(p, t, model, &valid));
+    (void)cached_share(t, &cached);
+    *bytes = (double)vq_trainer_bytes(t->trainer) + cached +
+             (double)vq_loader_bytes(t->data, t->settings.train.batch) +
+             (start > valid ? start : valid);
+    return DONE;
+}
+
+static int measure_model(program *p, const training *t, size_t *parameters, double *bytes)
 {
     vq_model *model = NULL;
     TRY(lib(p, vq_trainer_model(t->trainer, &model)));
     *parameters = vq_model_parameters(model);
+    const int code = memory_bytes(p, t, model, bytes);
     vq_model_destroy(p->ctx, model);
-    return DONE;
+    return code;
 }
 
 int training_estimate(program *p, const training *t, json_t **facts)
@@ -170,13 +199,12 @@ int training_estimate(program *p, const training *t, json_t **facts)
     const int64_t size[] = {config->height, config->width, config->channels}, *indices;
     times seconds = {0};
     int64_t n_valid;
-    double cached;
+    double memory;
     size_t parameters;
     json_t *all = NULL;
     (void)training_valid(t, &indices, &n_valid);
-    (void)cached_share(t, &cached);
+    TRY(measure_model(p, t, &parameters, &memory));
     TRY(measure(p, t, &seconds));
-    TRY(count_parameters(p, t, &parameters));
     TRY(settings_write(p, &t->settings, &all));
     json_t *time = time_facts(p, t, &seconds);
     *facts = json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:i, s:o}", "data", t->source.data,
@@ -184,8 +212,8 @@ int training_estimate(program *p, const training *t, json_t **facts)
                        (json_int_t)n_valid, "image", fact_list(size, 3), "parameters",
                        (json_int_t)parameters, "steps", (json_int_t)t->settings.train.steps,
                        "steps_done", (json_int_t)t->steps_done, "memory_mb",
-                       fact_number(machine_memory_mb() + cached / (1 << 20)), "threads",
-                       vq_context_threads(p->ctx), "step_gflop", fact_number(1e-9 * step_work(t)));
+                       fact_number(memory / (1 << 20)), "threads", vq_context_threads(p->ctx),
+                       "step_gflop", fact_number(1e-9 * step_work(t)));
     if (*facts) (void)json_object_update(*facts, time);
     if (*facts) (void)json_object_set(*facts, "settings", all);
     json_decref(time);

@@ -198,6 +198,8 @@ typedef struct vq_loaded {
     const char *sentence;  /**< "" or that failure in words; valid until the next batch */
 } vq_loaded;
 VQ_API vq_loaded vq_loader_item(const vq_loader *loader, int64_t slot);
+/** Bytes of the batches that a loader of `ahead` 0 holds. */
+VQ_API size_t vq_loader_bytes(const vq_dataset *dataset, int64_t batch);
 /** Seconds that vq_loader_next has waited so far. */
 VQ_API double vq_loader_waited(const vq_loader *loader);
 VQ_API void vq_loader_destroy(vq_context *ctx, vq_loader *loader);

@@ -155,6 +155,8 @@ VQ_API bool vq_trainer_plan(const vq_trainer *trainer, size_t index, vq_plan_lin
 VQ_API void vq_trainer_observe(vq_trainer *trainer, vq_observe_fn *observe, void *user);
 /** Bytes of plan and parameters together. */
 VQ_API size_t vq_trainer_bytes(const vq_trainer *trainer);
+/** Bytes that vq_trainer_start() takes beside these while it runs. */
+VQ_API size_t vq_trainer_start_bytes(const vq_trainer *trainer);
 
 #ifdef __cplusplus
 }

@@ -182,6 +182,14 @@ static int64_t batches_ahead(int64_t asked, size_t batch_bytes)
     return fit < AHEAD_LEAST ? AHEAD_LEAST : fit > AHEAD_MAX ? AHEAD_MAX : (int64_t)fit;
 }
 
+size_t vq_loader_bytes(const vq_dataset *dataset, int64_t batch)
+{
+    size_t size;
+    if (batch < 1 || !vq_mul_size((size_t)batch, dataset->image_bytes, &size)) return SIZE_MAX;
+    const size_t slots = (size_t)batches_ahead(0, size) + 1;
+    return vq_mul_size(size, slots, &size) ? size : SIZE_MAX;
+}
+
 /* Few enough items that all threads have some of each batch, and so many that they seldom meet. */
 static int64_t piece_of(int64_t batch, size_t n_threads)
 {

@@ -62,7 +62,7 @@ struct vq_step {
     bool add[VQ_MAX_IN];   /* d_in[i] holds a sum to add to; else it is written */
     vq_view param[VQ_MAX_PARAMS];
     vq_view d_param[VQ_MAX_PARAMS]; /* zeroed before backward; data NULL for STATE */
-    float *sums;                    /* sums_count numbers, zeroed before forward */
+    float *sums;                    /* sums_count numbers, zeroed before forward; in training */
     double *terms;                  /* n_terms numbers, set by forward */
     const double *weights;          /* of the terms in the loss; set before forward */
     size_t saved_size;              /* asked for by prepare: kept from forward to backward */

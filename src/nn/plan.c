@@ -11,6 +11,11 @@ static size_t real_size(const vq_plan *plan)
     return plan->f64 ? sizeof(double) : sizeof(float);
 }
 
+static size_t reduction_size(const vq_plan *plan)
+{
+    return plan->graph->trained_count * real_size(plan) + plan->graph->sums_count * sizeof(float);
+}
+
 static float *plan_sums(const vq_plan *plan)
 {
     return (float *)((unsigned char *)plan->reduction +
@@ -39,7 +44,7 @@ static void describe_params(vq_plan *plan, vq_planned *step)
         step->run.terms = &plan->terms[node->term[0]];
         step->run.weights = &plan->weights[node->term[0]];
     }
-    if (node->sums_count) step->run.sums = plan_sums(plan) + node->sums_at;
+    if (plan->training && node->sums_count) step->run.sums = plan_sums(plan) + node->sums_at;
 }
 
 vq_status vq_plan_prepare_steps(vq_plan *plan)
@@ -63,9 +68,7 @@ static vq_status build(vq_plan *plan, const vq_plan_config *config)
     VQ_TRY(VQ_NEW(ctx, graph->n_terms, &plan->terms));
     VQ_TRY(VQ_NEW(ctx, graph->n_terms, &plan->weights));
     for (int t = 0; t < graph->n_terms; t++) plan->weights[t] = graph->terms[t].weight;
-    VQ_TRY(vq_alloc(ctx, 1,
-                    graph->trained_count * real_size(plan) + graph->sums_count * sizeof(float),
-                    &plan->reduction));
+    if (plan->training) VQ_TRY(vq_alloc(ctx, 1, reduction_size(plan), &plan->reduction));
     VQ_TRY(vq_plan_shapes(plan, config));
     vq_plan_folds(plan);
     vq_plan_layouts(plan);
@@ -145,7 +148,7 @@ static void tell(const vq_plan *plan, int step, vq_direction direction, bool end
 /* Runs the first `count` steps. */
 static vq_status run_forward(vq_plan *plan, int count)
 {
-    memset(plan_sums(plan), 0, plan->graph->sums_count * sizeof(float));
+    if (plan->training) memset(plan_sums(plan), 0, plan->graph->sums_count * sizeof(float));
     for (int s = 0; s < count; s++) {
         vq_step *run = &plan->steps[s].run;
         tell(plan, s, VQ_FORWARD, false);
@@ -289,5 +292,5 @@ vq_plan_row vq_plan_row_at(const vq_plan *plan, int index)
 
 size_t vq_plan_bytes(const vq_plan *plan)
 {
-    return plan->buffer.size;
+    return plan->buffer.size + (plan->training ? reduction_size(plan) : 0);
 }

@@ -55,14 +55,14 @@ VQ_MUST_USE vq_status vq_plan_forward(vq_plan *plan);
 VQ_MUST_USE vq_status vq_plan_forward_to(vq_plan *plan, vq_value value);
 /** Zeroes the gradients of parameters, then runs all steps in reverse: once after a forward. */
 VQ_MUST_USE vq_status vq_plan_backward(vq_plan *plan);
-/** Tells `observe` of each step as it runs, by `first` + its row, until it is NULL again. Gradients
- *  of inputs and of weights, which a step otherwise computes in one go, are then computed apart: the
- *  same numbers, but work that the two share is done twice. */
+/** Tells `observe` of each step as it runs, by `first` + its row, until it is NULL again. The two
+ *  kinds of gradients, which a step otherwise computes in one go, are then computed apart: the same
+ *  numbers, but work that they share is done twice. */
 void vq_plan_observe(vq_plan *plan, size_t first, vq_observe_fn *observe, void *user);
 /** Lets every operation with state set parameters from the batch that lies in the feeds. */
 VQ_MUST_USE vq_status vq_plan_start(vq_plan *plan, uint64_t seed);
 
-/** The reduction buffer: trained_count gradients, then sums_count sums. */
+/** The reduction buffer: trained_count gradients, then sums_count sums. NULL but in training. */
 void *vq_plan_reduction(const vq_plan *plan, size_t *count);
 /** Value of a term after forward. */
 double vq_plan_term(const vq_plan *plan, int term);
@@ -83,7 +83,7 @@ typedef struct vq_plan_row {
 } vq_plan_row;
 int vq_plan_rows(const vq_plan *plan);
 vq_plan_row vq_plan_row_at(const vq_plan *plan, int index);
-/** Bytes of the memory shared by all edges. */
+/** Bytes of the memory shared by all edges and, in training, of the reduction buffer. */
 size_t vq_plan_bytes(const vq_plan *plan);
 
 #endif

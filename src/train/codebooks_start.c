@@ -30,7 +30,7 @@ static size_t least(size_t a, size_t b)
 
 /* How much to take, and of how many batches. The first one alone is repeated where it has fewer
  * vectors than there are codes. */
-static vq_status plan_sample(sample *s, bool alone)
+static void plan_sample(sample *s, bool alone)
 {
     const vq_trained_codebook *book = &s->trainer->codebooks.book[s->level];
     const size_t n = book->usage.vectors;
@@ -39,7 +39,12 @@ static vq_status plan_sample(sample *s, bool alone)
     s->batches = ((alone ? book->codes : rows) - 1) / n + 1;
     if (!alone && s->batches < BATCHES) s->batches = BATCHES;
     s->a_batch = alone ? n : least(n, (rows - 1) / s->batches + 1);
-    return VQ_NEW(s->trainer->ctx, s->batches * s->a_batch * book->dim, &s->rows);
+}
+
+static vq_status take_memory(sample *s)
+{
+    const size_t dim = s->trainer->codebooks.book[s->level].dim;
+    return VQ_NEW(s->trainer->ctx, s->batches * s->a_batch * dim, &s->rows);
 }
 
 /* Different rows of the batch in the plan, drawn alike. */
@@ -116,7 +121,8 @@ static vq_status fit_all(vq_trainer *t, bool alone, vq_batch_fn next, void *user
 {
     for (int l = t->codebooks.n_books - 1; l >= 0; l--) {
         sample s = {.trainer = t, .level = l};
-        vq_status status = plan_sample(&s, alone);
+        plan_sample(&s, alone);
+        vq_status status = take_memory(&s);
         if (status == VQ_OK) status = collect(&s, next, user);
         if (status == VQ_OK) status = fit(&s);
         vq_release(t->ctx, s.rows);
@@ -129,6 +135,22 @@ static vq_status fit_all(vq_trainer *t, bool alone, vq_batch_fn next, void *user
 static bool wants_fit(const vq_trainer *t)
 {
     return t->step == 0 && !t->started && t->model.codebook_init == VQ_CODEBOOK_KMEANS;
+}
+
+/* Of one level at a time: the sample, what a search notes of each row, the codes twice over. */
+size_t vq_trainer_start_bytes(const vq_trainer *t)
+{
+    enum { A_ROW = 32 };
+    size_t most = 0;
+    for (int l = 0; l < t->codebooks.n_books && wants_fit(t); l++) {
+        sample s = {.trainer = (vq_trainer *)(uintptr_t)t, .level = l};
+        plan_sample(&s, false);
+        const vq_trained_codebook *book = &t->codebooks.book[l];
+        const size_t rows = s.batches * s.a_batch;
+        const size_t size = (rows + 2 * book->codes) * book->dim * sizeof(float) + rows * A_ROW;
+        if (size > most) most = size;
+    }
+    return most;
 }
 
 vq_status vq_trainer_start(vq_trainer *t, vq_batch_fn batch, void *user)

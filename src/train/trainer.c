@@ -402,8 +402,7 @@ void vq_trainer_observe(vq_trainer *t, vq_observe_fn *observe, void *user)
 
 size_t vq_trainer_bytes(const vq_trainer *t)
 {
-    const size_t copies = t->average ? 5 : 4; /* weights, gradients, two moments, average */
+    const size_t copies = t->average ? 4 : 3; /* weights, two moments, average */
     return vq_plan_bytes(t->plan) +
-           (copies * t->graph->trained_count + t->graph->state_count + t->graph->sums_count) *
-               sizeof(float);
+           (copies * t->graph->trained_count + t->graph->state_count) * sizeof(float);
 }
