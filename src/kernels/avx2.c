@@ -3,6 +3,7 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
+#include "kernels/winograd.h"
 #include "kernels/x86.h"
 #include <immintrin.h>
 #include <math.h>
@@ -294,6 +295,7 @@ const vq_kernels vq_kernels_avx2 = {
     .search = search,
     .adam = adam,
     .squares = squares,
+    .winograd = vq_winograd_avx2,
 };
 
 #endif

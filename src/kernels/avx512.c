@@ -4,6 +4,7 @@
 
 #if defined(__x86_64__)
 #include "kernels/screening.h"
+#include "kernels/winograd.h"
 #include "kernels/x86.h"
 #include <immintrin.h>
 
@@ -330,7 +331,8 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
 #define KERNELS                                                                                    \
     .search_lanes = LANES, .correlate_panels = VQ_PANELS_MAX, .correlate = correlate,              \
     .outer = outer, .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves,         \
-    .search = search, .search_narrow = search_narrow, .adam = adam, .squares = squares
+    .search = search, .search_narrow = search_narrow, .adam = adam, .squares = squares,            \
+    .winograd = vq_winograd_avx512
 
 const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
 const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",

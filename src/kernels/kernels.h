@@ -89,6 +89,7 @@ static inline double vq_sum_lanes(double *lane)
 enum { VQ_SEARCH_LANES_MAX = 32 };
 
 struct vq_screening;
+struct vq_winograd_kernels;
 
 typedef struct vq_kernels {
     const char *name;        /* the row of kernel_list.def */
@@ -105,6 +106,7 @@ typedef struct vq_kernels {
     const struct vq_screening *screening; /* of screening.h; NULL where there is no bf16 */
     vq_adam_fn *adam;
     vq_squares_fn *squares;
+    const struct vq_winograd_kernels *winograd; /* of winograd.h, for 2 and 3 taps */
 } vq_kernels;
 
 /* One row an instruction set declares, selects and tests it: vq_kernels_portable, ... */

@@ -4,6 +4,7 @@
 
 #if defined(__aarch64__)
 #include "kernels/unroll.h"
+#include "kernels/winograd.h"
 #include <arm_neon.h>
 #include <math.h>
 
@@ -359,6 +360,7 @@ const vq_kernels vq_kernels_neon = {
     .search = search,
     .adam = adam,
     .squares = squares,
+    .winograd = vq_winograd_portable,
 };
 
 #endif

@@ -5,6 +5,7 @@
  * instruction sets must give. No product that is rounded may feed a plain sum here: a
  * compiler could contract the two into one operation, or not. */
 #include "kernels/kernels.h"
+#include "kernels/winograd.h"
 #include <math.h>
 
 /* One panel of a tile. Loops have fixed lengths, so that compilers keep the sums in registers. */
@@ -149,4 +150,5 @@ const vq_kernels vq_kernels_portable = {
     .search = search,
     .adam = adam,
     .squares = squares,
+    .winograd = vq_winograd_portable,
 };

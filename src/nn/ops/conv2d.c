@@ -21,12 +21,19 @@ static vq_status backward(vq_step *run)
     return vq_convolution_backward(run, false);
 }
 
+static const char *describe(const vq_step *run, vq_direction direction)
+{
+    (void)direction;
+    return vq_convolution_describe(run, false);
+}
+
 const vq_impl VQ_REAL(vq_conv2d_portable) = {
     .name = "portable",
     .prepare = prepare,
     .forward = forward,
     .backward = backward,
     .release = vq_convolution_release,
+    .describe = describe,
     .folds = VQ_FOLD_RELU | VQ_FOLD_ADD | VQ_FOLD_RELU_IN | VQ_FOLD_MASK,
     .reads_in = true,
 };

@@ -8,6 +8,7 @@
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_step.h"
 #include "nn/ops/elements.h"
+#include "nn/winograd/winograd.h"
 
 #ifndef VQ_REAL_DOUBLE
 
@@ -99,22 +100,51 @@ static vq_convolution convolution_of(const vq_step *run, bool transposed)
                       : vq_convolution_of(run->node->attrs, in, out);
 }
 
+static const char *direct_name(const vq_convolution *c)
+{
+    (void)c;
+    return "portable";
+}
+
+static const vq_conv_algorithm direct = {
+    .name = direct_name,
+    .packed_size = vq_convolution_packed_size,
+    .pack = vq_convolution_pack,
+    .scratch = vq_convolution_scratch,
+    .run = vq_convolution_run,
+    .weights_scratch = vq_weights_scratch,
+    .weights = vq_convolution_weights,
+};
+
+/* Plans for use promise the bits of the direct sums; training takes what is faster. */
+static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convolution *c)
+{
+#ifdef VQ_REAL_DOUBLE
+    (void)run, (void)c;
+#else
+    if (run->training && vq_winograd_suits(c)) return &vq_conv_winograd;
+#endif
+    return &direct;
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
 /* Bytes of the packed weights, which come first in scratch. */
-static size_t packed_size(const vq_convolution *c, vq_conv_direction direction)
+static size_t packed_size(const vq_step *run, const vq_convolution *c, vq_conv_direction direction)
 {
-    const size_t lines = (vq_convolution_packed_size(c, direction) - 1) / VQ_ALIGNMENT + 1;
+    const size_t bytes = algorithm_of(run, c)->packed_size(c, direction);
+    const size_t lines = (bytes - 1) / VQ_ALIGNMENT + 1;
     return lines * VQ_ALIGNMENT;
 }
 
 static size_t direction_scratch(const vq_step *run, const vq_convolution *c,
                                 vq_conv_direction direction, bool relu_from)
 {
-    return packed_size(c, direction) + vq_convolution_scratch(run->ctx, c, direction, relu_from);
+    return packed_size(run, c, direction) +
+           algorithm_of(run, c)->scratch(run->ctx, c, direction, relu_from);
 }
 
 vq_status vq_convolution_prepare(vq_step *run, bool transposed)
@@ -124,7 +154,8 @@ vq_status vq_convolution_prepare(vq_step *run, bool transposed)
     const vq_conv_direction backward = transposed ? VQ_CONV_APPLY : VQ_CONV_ADJOINT;
     run->scratch_size = direction_scratch(run, &c, forward, run->relu_in);
     if (run->training) {
-        run->scratch_size = larger(run->scratch_size, vq_weights_scratch(run->ctx, &c));
+        run->scratch_size =
+            larger(run->scratch_size, algorithm_of(run, &c)->weights_scratch(run->ctx, &c));
         run->scratch_size = larger(run->scratch_size, direction_scratch(run, &c, backward, false));
         run->scratch_size = larger(run->scratch_size, vq_bias_scratch(&run->out[0].desc.shape));
         return VQ_OK;
@@ -151,14 +182,15 @@ static const void *pack_forward(vq_step *run, const vq_convolution *c, vq_conv_d
     const void **packed_from = run->state;
     void *packed = run->training ? run->scratch : run->saved;
     if (run->training || *packed_from != run->param[0].data)
-        vq_convolution_pack(run->ctx, c, direction, run->param[0].data, bias_of(run), packed);
+        algorithm_of(run, c)->pack(run->ctx, c, direction, run->param[0].data, bias_of(run),
+                                   packed);
     if (!run->training) *packed_from = run->param[0].data;
     return packed;
 }
 
 static void *after_packed(const vq_step *run, const vq_convolution *c, vq_conv_direction direction)
 {
-    return (unsigned char *)run->scratch + packed_size(c, direction);
+    return (unsigned char *)run->scratch + packed_size(run, c, direction);
 }
 
 vq_status vq_convolution_forward(vq_step *run, bool transposed)
@@ -173,7 +205,7 @@ vq_status vq_convolution_forward(vq_step *run, bool transposed)
         .relu = run->relu,
         .relu_from = run->relu_in,
     };
-    vq_convolution_run(run->ctx, &c, direction, &arrays, after_packed(run, &c, direction));
+    algorithm_of(run, &c)->run(run->ctx, &c, direction, &arrays, after_packed(run, &c, direction));
     return VQ_OK;
 }
 
@@ -185,7 +217,7 @@ static void backward_params(vq_step *run, const vq_convolution *c, bool transpos
                                            .relu_image = !transposed && run->relu_in,
                                            .relu_map = transposed && run->relu_in};
     if (run->d_param[0].data)
-        vq_convolution_weights(run->ctx, c, &arrays, run->d_param[0].data, run->scratch);
+        algorithm_of(run, c)->weights(run->ctx, c, &arrays, run->d_param[0].data, run->scratch);
     if (run->node->n_params > 1 && run->d_param[1].data)
         vq_bias_gradient(run->ctx, &run->out[0].desc.shape, d_out, run->d_param[1].data,
                          run->scratch);
@@ -195,7 +227,8 @@ static void backward_input(vq_step *run, const vq_convolution *c, bool transpose
 {
     const vq_conv_direction direction = transposed ? VQ_CONV_APPLY : VQ_CONV_ADJOINT;
     if (!run->d_in[0].data) return;
-    vq_convolution_pack(run->ctx, c, direction, run->param[0].data, NULL, run->scratch);
+    const vq_conv_algorithm *algorithm = algorithm_of(run, c);
+    algorithm->pack(run->ctx, c, direction, run->param[0].data, NULL, run->scratch);
     /* A relu before the convolution masks what this step adds, one behind it the whole sum. */
     const bool apart = run->relu_in && run->add[0] && !run->mask[0];
     const vq_conv_arrays_real arrays = {
@@ -206,7 +239,7 @@ static void backward_input(vq_step *run, const vq_convolution *c, bool transpose
         .residual = apart ? run->d_in[0].data : NULL,
         .add = run->add[0] && !apart,
     };
-    vq_convolution_run(run->ctx, c, direction, &arrays, after_packed(run, c, direction));
+    algorithm->run(run->ctx, c, direction, &arrays, after_packed(run, c, direction));
 }
 
 /* The gradient of a sum is the gradient of its summands. */
@@ -229,4 +262,10 @@ vq_status vq_convolution_backward(vq_step *run, bool transposed)
     backward_input(run, &c, transposed);
     backward_residual(run);
     return VQ_OK;
+}
+
+const char *vq_convolution_describe(const vq_step *run, bool transposed)
+{
+    const vq_convolution c = convolution_of(run, transposed);
+    return algorithm_of(run, &c)->name(&c);
 }

@@ -85,4 +85,19 @@ typedef struct vq_weights_arrays_real {
 void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
                             const vq_weights_arrays_real *arrays, real *d_weight, void *scratch);
 
+/** A way to compute all of these: the functions above, or those of nn/winograd. */
+typedef struct vq_conv_algorithm {
+    const char *(*name)(const vq_convolution *c);
+    size_t (*packed_size)(const vq_convolution *c, vq_conv_direction direction);
+    void (*pack)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                 const real *weight, const real *bias, void *packed);
+    size_t (*scratch)(const vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                      bool relu_from);
+    void (*run)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                const vq_conv_arrays_real *arrays, void *scratch);
+    size_t (*weights_scratch)(const vq_context *ctx, const vq_convolution *c);
+    void (*weights)(vq_context *ctx, const vq_convolution *c, const vq_weights_arrays_real *arrays,
+                    real *d_weight, void *scratch);
+} vq_conv_algorithm;
+
 #endif

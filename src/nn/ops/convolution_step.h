@@ -11,10 +11,13 @@
 #define vq_convolution_release VQ_REAL(vq_convolution_release)
 #define vq_convolution_forward VQ_REAL(vq_convolution_forward)
 #define vq_convolution_backward VQ_REAL(vq_convolution_backward)
+#define vq_convolution_describe VQ_REAL(vq_convolution_describe)
 
 vq_status vq_convolution_prepare(vq_step *run, bool transposed);
 void vq_convolution_release(vq_step *run);
 vq_status vq_convolution_forward(vq_step *run, bool transposed);
 vq_status vq_convolution_backward(vq_step *run, bool transposed);
+/** Name of the algorithm, which is the same in all directions. */
+const char *vq_convolution_describe(const vq_step *run, bool transposed);
 
 #endif
