@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/onednn/threads.c -- oneDNN's threads, which are OpenMP's.
  *
- * Those wait for their next work by looking for it. A second set of threads would have to share
- * the processors with them, so the operations of ours that run between two of oneDNN's use them too. The
+ * Those wait for their next work by looking for it. A second set of threads would have to share the
+ * processors with them, so the operations of ours between two of oneDNN's use them as well. The
  * caller's own settings are left as found. */
 #include "base/parallel.h"
 #include "nn/onednn/onednn.h"
