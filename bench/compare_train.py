@@ -144,6 +144,22 @@ def tell(row):
               f"{'  <- best peer' * (name == best)}", flush=True)
 
 
+def keep(result, options):
+    """Parts may be measured one by one: the table is made of what is kept of each."""
+    path = os.path.join(options.folder, "results.json")
+    kept = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            kept = json.load(file)
+    key = [processor(), *(result[word] for word in ("preset", "batch", "precision", "threads"))]
+    rows = kept.setdefault(" | ".join(map(str, key)), {})
+    rows[result["what"]] = result
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(kept, file, indent=1)
+    os.replace(path + ".new", path)
+    return [rows[what] for what in ("train", "forward", "encode") if what in rows]
+
+
 def write(results):
     where = processor()
     first = results[0]
@@ -190,10 +206,11 @@ def main():
         sys.stdin.readline()
     results = []
     for what, workers in crews.items():
-        results.append(measure(what, workers, options))
-        tell(results[-1])
+        row = measure(what, workers, options)
+        tell(row)
+        results = keep(row, options)
         if options.json:
-            print(json.dumps(results[-1]), flush=True)
+            print(json.dumps(row), flush=True)
     for workers in crews.values():
         for worker in workers:
             worker.close()
