@@ -90,21 +90,25 @@ static double run_case(const options *o, vq_context *ctx, const exact_case *c, X
 /* Whether what was found is as it should be. */
 static bool run_table(const options *o, const vq_kernels *kernels)
 {
-    vq_context ctx = {.threads = o->threads, .kernels = kernels};
+    const vq_context_config config = {.threads = o->threads};
+    vq_context *ctx = NULL;
     XXH3_state_t hash;
     bool good = true;
+    if (vq_context_create(&config, &ctx) != VQ_OK) return false;
+    ctx->kernels = kernels;
     XXH3_INITSTATE(&hash);
     XXH3_64bits_reset(&hash);
     for (size_t s = 0; s < SHAPES; s++)
         for (size_t i = 0; i < KINDS; i++) {
             const exact_case c = {shapes[s].n_codes, shapes[s].dim, (case_kind)i};
-            const double worst = run_case(o, &ctx, &c, &hash);
+            const double worst = run_case(o, ctx, &c, &hash);
             printf("%s K %zu D %zu, %s: %zu vectors, %zu checked, worst %.4f of the bound\n",
                    kernels->name, c.n_codes, c.dim, case_name(c.kind), o->vectors / KINDS,
                    o->checked / KINDS, worst);
             fflush(stdout);
             good = good && worst <= 1.0;
         }
+    vq_context_destroy(ctx);
     const uint64_t sum = XXH3_64bits_digest(&hash);
     printf("hash %016" PRIx64 "\n", sum);
     if (!good) fprintf(stderr, "exactness: a code is farther than the bound allows\n");

@@ -80,15 +80,16 @@ static inline void destroy_index(built_index *b)
 static inline int32_t *nearest_by(const problem *p, const vq_kernels *kernels, int threads,
                                   int screened)
 {
-    vq_context ctx = {.threads = threads, .kernels = kernels};
-    built_index b = build_index(&ctx, p, screened);
-    const size_t size = vq_nearest_workspace(&ctx, &b.index, p->n);
+    vq_context *ctx = table_context(kernels, threads);
+    built_index b = build_index(ctx, p, screened);
+    const size_t size = vq_nearest_workspace(ctx, &b.index, p->n);
     void *workspace = workspace_create(size);
     int32_t *idx = malloc((p->n + 2) * sizeof *idx);
     assert_non_null(idx);
     idx[0] = idx[p->n + 1] = 0x7b7b7b7b;
-    vq_nearest_run(&ctx, &b.index, p->n, p->x, idx + 1, workspace);
+    vq_nearest_run(ctx, &b.index, p->n, p->x, idx + 1, workspace);
     destroy_index(&b);
+    vq_context_destroy(ctx);
     assert_int_equal(idx[0], 0x7b7b7b7b);
     assert_int_equal(idx[p->n + 1], 0x7b7b7b7b);
     workspace_destroy(workspace, size);

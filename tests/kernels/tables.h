@@ -30,6 +30,16 @@ static inline void for_each_table(void (*test)(const vq_kernels *kernels))
 #undef VQ_KERNELS
 }
 
+/** A context of these kernels, whatever the processor would choose. */
+static inline vq_context *table_context(const vq_kernels *kernels, int threads)
+{
+    const vq_context_config config = {.threads = threads};
+    vq_context *ctx = NULL;
+    assert_int_equal(vq_context_create(&config, &ctx), VQ_OK);
+    ctx->kernels = kernels;
+    return ctx;
+}
+
 static inline vq_random test_stream(uint32_t item)
 {
     return vq_random_stream(20240607, VQ_RANDOM_TEST, 0, item);

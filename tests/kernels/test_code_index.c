@@ -34,11 +34,12 @@ static void panels_of(const vq_kernels *t)
     vq_random random = test_stream(30);
     for (size_t s = 0; s < SHAPES; s++)
         for (int threads = 1; threads <= 3; threads++) {
-            vq_context ctx = {.threads = threads, .kernels = t};
+            vq_context *ctx = table_context(t, threads);
             problem p = problem_create(&random, 0, shapes[s][0], shapes[s][1], 10.0f);
-            built_index b = build_index(&ctx, &p, 0);
+            built_index b = build_index(ctx, &p, 0);
             check_panels(t, &b.index);
             destroy_index(&b);
+            vq_context_destroy(ctx);
             problem_destroy(&p);
         }
 }
@@ -54,16 +55,17 @@ static void same_as_portable(const vq_kernels *t)
 {
     vq_random random = test_stream(31);
     for (size_t s = 0; s < SHAPES; s++) {
-        vq_context ctx = {.threads = 2, .kernels = t};
+        vq_context *ctx = table_context(t, 2);
         vq_context portable = {.threads = 1, .kernels = &vq_kernels_portable};
         problem p = problem_create(&random, 0, shapes[s][0], shapes[s][1], 3.0f);
-        built_index a = build_index(&ctx, &p, 1), b = build_index(&portable, &p, 0);
+        built_index a = build_index(ctx, &p, 1), b = build_index(&portable, &p, 0);
         const size_t padded = a.index.panels * VQ_CODE_PANEL;
         assert_memory_equal(a.index.centre, b.index.centre, p.dim * sizeof(float));
         assert_memory_equal(a.index.half, b.index.half, padded * sizeof(float));
         assert_memory_equal(a.index.packed, b.index.packed, padded * p.dim * sizeof(float));
         destroy_index(&a);
         destroy_index(&b);
+        vq_context_destroy(ctx);
         problem_destroy(&p);
     }
 }
@@ -133,11 +135,12 @@ static void groups_of(const vq_kernels *t)
 {
     vq_random random = test_stream(33);
     for (size_t s = 0; s < SHAPES && t->screening; s++) {
-        vq_context ctx = {.threads = 2, .kernels = t};
+        vq_context *ctx = table_context(t, 2);
         problem p = problem_create(&random, 0, shapes[s][0], shapes[s][1], -20.0f);
-        built_index b = build_index(&ctx, &p, 1);
+        built_index b = build_index(ctx, &p, 1);
         for (size_t group = 0; group < b.index.panels; group++) check_group(t, &b.index, group);
         destroy_index(&b);
+        vq_context_destroy(ctx);
         problem_destroy(&p);
     }
 }

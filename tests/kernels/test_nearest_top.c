@@ -47,20 +47,21 @@ static void check_row(const char *name, const vq_code_index *index, const float 
 
 static void check_top(const vq_kernels *t, const problem *p, size_t top, int threads)
 {
-    vq_context ctx = {.threads = threads, .kernels = t};
-    built_index b = build_index(&ctx, p, 0);
-    const size_t size = vq_nearest_top_workspace(&ctx, &b.index, p->n, top);
+    vq_context *ctx = table_context(t, threads);
+    built_index b = build_index(ctx, p, 0);
+    const size_t size = vq_nearest_top_workspace(ctx, &b.index, p->n, top);
     void *workspace = workspace_create(size);
     int32_t *idx = malloc((p->n * top + 1) * sizeof *idx);
     assert_non_null(idx);
     idx[p->n * top] = 0x7b7b7b7b;
-    vq_nearest_top(&ctx, &b.index, p->n, p->x, top, idx, workspace);
+    vq_nearest_top(ctx, &b.index, p->n, p->x, top, idx, workspace);
     for (size_t i = 0; i < p->n; i++)
         check_row(t->name, &b.index, p->x + i * p->dim, top, idx + i * top);
     assert_int_equal(idx[p->n * top], 0x7b7b7b7b);
     free(idx);
     workspace_destroy(workspace, size);
     destroy_index(&b);
+    vq_context_destroy(ctx);
 }
 
 /* More codes than a block holds (512 of 64 numbers), fewer, and one. */
@@ -108,17 +109,18 @@ static void test_ties(void **state)
 static void first_is_nearest(const vq_kernels *t)
 {
     vq_random random = test_stream(42);
-    vq_context ctx = {.threads = 2, .kernels = t};
+    vq_context *ctx = table_context(t, 2);
     problem p = problem_create(&random, 50, 20, 300, 5.0f);
-    built_index b = build_index(&ctx, &p, 0);
-    const size_t size = vq_nearest_top_workspace(&ctx, &b.index, p.n, 1);
+    built_index b = build_index(ctx, &p, 0);
+    const size_t size = vq_nearest_top_workspace(ctx, &b.index, p.n, 1);
     void *workspace = workspace_create(size);
     int32_t top[50], *expected = nearest(&p, t, 1);
-    vq_nearest_top(&ctx, &b.index, p.n, p.x, 1, top, workspace);
+    vq_nearest_top(ctx, &b.index, p.n, p.x, 1, top, workspace);
     assert_memory_equal(top, expected + 1, sizeof top);
     free(expected);
     workspace_destroy(workspace, size);
     destroy_index(&b);
+    vq_context_destroy(ctx);
     problem_destroy(&p);
 }
 
