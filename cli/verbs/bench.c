@@ -178,11 +178,11 @@ const verb verb_bench = {
     .max_operands = 1,
     .about =
         "Times training steps (forward, backward, update of weights and codebook), images\n"
-        "through encoder, quantiser and decoder (forward) or to codes (encode), the search for the "
-        "nearest codes (with the\n"
-        "packing of the codebook unless it is --ready), or a training step of the quantiser\n"
-        "alone, on random numbers after a warm-up. Prints the least and the median time of a\n"
-        "step; gflops counts two operations for each vector, code and number. The workload\n"
+        "through encoder, quantiser and decoder (forward) or to codes (encode), the search for\n"
+        "the nearest codes (with the packing of the codebook unless it is --ready), or a training\n"
+        "step of the quantiser alone, on random numbers after a warm-up. Prints the least and the\n"
+        "median time of a step; gflops counts two operations for each vector, code and number. The "
+        "workload\n"
         "layers takes a training step apart: for each operation and direction its\n"
         "implementation, its median time, its share of all of them and its rate as a share of\n"
         "the machine's peak, which Winograd's algorithm may exceed, as it does less than gflop\n"

@@ -74,7 +74,7 @@ offered() {
     [ "$(offered vqvae train --set train.lr)" = train.lr= ]
     [ "$(offered vqvae train -s model.level.0.stri)" = model.level.0.stride= ]
     [ "$(offered vqvae bench forw)" = forward ]
-    [ "$(offered vqvae presets cifar1)" = cifar10 ]
+    [ "$(offered vqvae presets fash)" = fashion-mnist ]
     [ -z "$(offered vqvae train --steps t)" ]
     touch 'two words.png' two.npy
     [ "$(offered vqvae encode run tw | sort)" = "$(printf '%s\n' 'two words.png' two.npy)" ]

@@ -74,7 +74,7 @@ train x -o r --set optimizer.lr=1|the sections are model, train and data
 train x -o r --set train.lrr=1|lr
 train x -o r --set train.lr=-1|train.lr
 decode model codes.npy -o d2.png|it may be a folder or a file ending in .npy, but no .png
-eval model|too few arguments; it is `vqvae eval MODEL DATA`
+eval model|too few arguments; it is `vqvae eval MODEL DATA...`
 bench trian|did you mean "train"?
 bench forward --threads 4096|--threads takes a whole number from 0 to 1024
 END
