@@ -173,7 +173,7 @@ static int valid_bytes(program *p, const training *t, const vq_model *model, dou
  * validation. What the system and libraries take of their own is not counted. */
 static int memory_bytes(program *p, const training *t, const vq_model *model, double *bytes)
 {
-    const double start = (double)vq_trainer_start_bytes(t->trainer);
+    const double start = (double)vq_trainer_fit_bytes(t->trainer);
     double valid, cached;
     TRY(valid_bytes(p, t, model, &valid));
     (void)cached_share(t, &cached);

@@ -31,6 +31,7 @@ typedef struct loop {
     metrics_log metrics;
     progress progress;
     vq_loader *loader;
+    double waited; /* seconds that loaders before this one kept steps waiting */
     train_order order;
     int64_t saved; /* step of the state on the disk; -1: none */
 } loop;
@@ -112,7 +113,8 @@ static int after_step(program *p, loop *l, const vq_step_metrics *m)
     score valid;
     progress_step(p, &l->progress, m);
     if (validates || is_due(m->step, t->settings.train.log_every)) {
-        const pace at = progress_pace(&l->progress, m->step, vq_loader_waited(l->loader));
+        const pace at =
+            progress_pace(&l->progress, m->step, l->waited + vq_loader_waited(l->loader));
         progress_line(p, &l->progress, m);
         if (validates) TRY(validate(p, l, &valid));
         TRY(metrics_add(p, &l->metrics, m, validates ? &valid : NULL, &at));
@@ -162,10 +164,73 @@ static int check_batch(program *p, loop *l)
     return DONE;
 }
 
+/* ---- images, and fits of the codebooks --------------------------------------------- */
+
+static int open_loader(program *p, loop *l, int64_t step)
+{
+    const training *t = l->t;
+    const vq_train_config *config = &t->settings.train;
+    TRY(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l->order, config->seed,
+                                config->batch, step, 0, &l->loader)));
+    vq_loader_set_skip(l->loader, !t->skips.strict);
+    return DONE;
+}
+
+static void close_loader(program *p, loop *l)
+{
+    if (!l->loader) return;
+    l->waited += vq_loader_waited(l->loader);
+    vq_loader_destroy(p->ctx, l->loader);
+    l->loader = NULL;
+}
+
+/* What a fit to several batches asks for; `code` is that of a failure of ours. */
+typedef struct fit_source {
+    program *p;
+    loop *l;
+    int code;
+} fit_source;
+
+static vq_status next_of_fit(void *user, int64_t step, const uint8_t **pixels)
+{
+    fit_source *s = user;
+    if (interrupted()) return VQ_E_CANCELLED;
+    if (step == vq_trainer_position(s->l->t->trainer)) {
+        close_loader(s->p, s->l);
+        s->code = open_loader(s->p, s->l, step);
+    }
+    if (s->code == DONE) s->code = lib(s->p, vq_loader_next(s->p->ctx, s->l->loader, pixels));
+    if (s->code == DONE) s->code = check_batch(s->p, s->l);
+    return s->code == DONE ? VQ_OK : VQ_E_IO;
+}
+
+/* Stopped here, nothing is lost: resuming fits anew. The loader is left where the steps go on. */
+static int fit(program *p, loop *l)
+{
+    fit_source source = {.p = p, .l = l, .code = DONE};
+    const int64_t at = vq_trainer_position(l->t->trainer);
+    if (vq_trainer_wants_fit(l->t->trainer)) {
+        const double began = seconds_now();
+        close_loader(p, l);
+        const double waited = l->waited;
+        const vq_status status = vq_trainer_fit(l->t->trainer, next_of_fit, &source);
+        close_loader(p, l);
+        l->waited = waited;
+        l->progress.paused += seconds_now() - began;
+        if (source.code != DONE) return at > 0 ? data_failed(p, l, source.code) : source.code;
+        if (status != VQ_E_CANCELLED) TRY(lib(p, status));
+    }
+    return l->loader ? DONE : open_loader(p, l, at);
+}
+
+/* ---- steps ---------------------------------------------------------------------- */
+
 static int step(program *p, loop *l)
 {
     const uint8_t *pixels = NULL;
     vq_step_metrics m;
+    TRY(fit(p, l));
+    if (interrupted()) return DONE;
     int code = lib(p, vq_loader_next(p->ctx, l->loader, &pixels));
     if (code == DONE) code = check_batch(p, l);
     if (code != DONE) return data_failed(p, l, code);
@@ -189,54 +254,6 @@ static int steps(program *p, loop *l)
                 at, t->settings.train.steps, t->folder.root);
 }
 
-/* ---- start ----------------------------------------------------------------- */
-
-static int open_loader(program *p, loop *l, int64_t step)
-{
-    const training *t = l->t;
-    const vq_train_config *config = &t->settings.train;
-    TRY(lib(p, vq_loader_create(p->ctx, t->data, order_of_training, &l->order, config->seed,
-                                config->batch, step, 0, &l->loader)));
-    vq_loader_set_skip(l->loader, !t->skips.strict);
-    return DONE;
-}
-
-static void close_loader(program *p, loop *l)
-{
-    if (l->loader) vq_loader_destroy(p->ctx, l->loader);
-    l->loader = NULL;
-}
-
-/* What a start from several batches asks for; `code` is that of a failure of ours. */
-typedef struct start_source {
-    program *p;
-    loop *l;
-    int code;
-} start_source;
-
-static vq_status next_of_start(void *user, int64_t step, const uint8_t **pixels)
-{
-    start_source *s = user;
-    if (interrupted()) return VQ_E_CANCELLED;
-    if (step == 0) {
-        close_loader(s->p, s->l);
-        s->code = open_loader(s->p, s->l, 0);
-    }
-    if (s->code == DONE) s->code = lib(s->p, vq_loader_next(s->p->ctx, s->l->loader, pixels));
-    if (s->code == DONE) s->code = check_batch(s->p, s->l);
-    return s->code == DONE ? VQ_OK : VQ_E_IO;
-}
-
-/* Stopped here, nothing is lost: resuming starts anew. */
-static int start(program *p, loop *l)
-{
-    start_source source = {.p = p, .l = l, .code = DONE};
-    const vq_status status = vq_trainer_start(l->t->trainer, next_of_start, &source);
-    close_loader(p, l);
-    if (source.code != DONE) return source.code;
-    return status == VQ_E_CANCELLED ? DONE : lib(p, status);
-}
-
 int training_run(program *p, training *t)
 {
     const int64_t first = vq_trainer_position(t->trainer);
@@ -247,10 +264,9 @@ int training_run(program *p, training *t)
                    vq_trainer_model_config(t->trainer)->level[0].k);
     TRY_TO(metrics_cut(p, t->folder.metrics, first, &l.progress.seconds_before));
     TRY_TO(metrics_open(p, t->folder.metrics, &l.metrics));
-    TRY_TO(start(p, &l));
-    TRY_TO(open_loader(p, &l, first));
     TRY_TO(steps(p, &l));
-    t->data_wait = progress_wait(&l.progress, vq_loader_waited(l.loader));
+    close_loader(p, &l);
+    t->data_wait = progress_wait(&l.progress, l.waited);
 done:
     close_loader(p, &l);
     metrics_close(&l.metrics);

@@ -26,7 +26,8 @@ typedef struct vq_train_config {
     double average;       /**< decay of averaged weights, used for models; 0: none */
     double revive;        /**< codes used less than this share of the even one get new places */
     int64_t revive_every; /**< steps between revivals */
-    double revive_until;  /**< share of all steps after which no code is revived */
+    double revive_until;  /**< share of all steps after which no code is revived or fitted anew */
+    int64_t refit_every;  /**< steps between fits of the codebooks by k-means; 0: none */
     int64_t valid_every, save_every, log_every; /**< steps; the first two 0: only at the end */
 } vq_train_config;
 
@@ -79,19 +80,22 @@ VQ_API int64_t vq_trainer_position(const vq_trainer *trainer);
 VQ_API void vq_trainer_order(const void *trainer, int64_t step, int64_t slot, int64_t *index,
                              uint64_t *epoch);
 
+/** Whether the configuration asks for a fit of the codebooks before the next step: before the
+ *  first one (model.codebook_init=kmeans) where no weights were given, and then every
+ *  train.refit_every steps until train.revive_until. */
+VQ_API bool vq_trainer_wants_fit(const vq_trainer *trainer);
 /** Gives the pixels of a batch, as vq_trainer_step() takes them, until it is called again. `step`
- *  counts from 0, the images being those of vq_trainer_order(). What it returns but VQ_OK ends
- *  the call. */
+ *  is as in vq_trainer_order(). What it returns but VQ_OK ends the call. */
 typedef vq_status (*vq_batch_fn)(void *user, int64_t step, const uint8_t **pixels);
 /**
- * Fits codebooks to the vectors of several batches where the configuration asks for it (kmeans):
- * at least 8 batches and 50 vectors a code, level after level from the coarsest, each of which
- * asks for the batches from the first on. Does nothing once a step was done, or where weights were
- * given. Without this call vq_trainer_step() fits them to the first batch alone.
+ * Fits the codebooks by k-means to the vectors of several batches, where vq_trainer_wants_fit();
+ * does nothing elsewhere. There are at least 8 batches and 50 vectors a code; level after level
+ * from the coarsest asks for the batches from that of the next step on. Without this call
+ * vq_trainer_step() fits them to the first batch alone, and never anew.
  * @return VQ_OK; VQ_E_ARG (fewer vectors than codes); VQ_E_NUMERIC; VQ_E_NOMEM; what `batch`
- *         returned
+ *         returned. Levels that were fitted by then stay so; calling again fits all the same way.
  */
-VQ_API VQ_MUST_USE vq_status vq_trainer_start(vq_trainer *trainer, vq_batch_fn batch, void *user);
+VQ_API VQ_MUST_USE vq_status vq_trainer_fit(vq_trainer *trainer, vq_batch_fn batch, void *user);
 
 typedef struct vq_step_metrics {
     int64_t step; /**< steps done, this one included */
@@ -99,6 +103,7 @@ typedef struct vq_step_metrics {
     double loss, mse, nmse, commitment, codebook;
     double perplexity;  /**< of this batch, level 0 */
     int64_t codes_used; /**< in this batch, level 0 */
+    double code_norm;   /**< root mean square length of the codes this batch chose, level 0 */
     int64_t revived;    /**< codes given a new place since the first step, of all levels */
     int64_t dead_codes; /**< used less than the share train.revive, of all levels */
     double lr, gradient_norm;
@@ -155,8 +160,8 @@ VQ_API bool vq_trainer_plan(const vq_trainer *trainer, size_t index, vq_plan_lin
 VQ_API void vq_trainer_observe(vq_trainer *trainer, vq_observe_fn *observe, void *user);
 /** Bytes of plan and parameters together. */
 VQ_API size_t vq_trainer_bytes(const vq_trainer *trainer);
-/** Bytes that vq_trainer_start() takes beside these while it runs. */
-VQ_API size_t vq_trainer_start_bytes(const vq_trainer *trainer);
+/** Bytes that vq_trainer_fit() takes beside these while it runs. */
+VQ_API size_t vq_trainer_fit_bytes(const vq_trainer *trainer);
 
 #ifdef __cplusplus
 }

@@ -88,34 +88,45 @@ static void move_trained(vq_trainer *t, const vq_param *param, size_t k, const f
     memset(t->moments.second + at, 0, dim * sizeof *vector);
 }
 
-/* Everything that is known of a code is set together, after the update: what is set before it would
- * be overwritten, and what is left as it was would bring the old place back. */
-static void revive(vq_trainer *t, int level)
+void vq_codebook_place(vq_trainer *t, int level, size_t k, const float *vector, double count)
 {
     vq_trained_codebook *book = &t->codebooks.book[level];
     const vq_param *param = &t->graph->params[book->node->param[VQ_CODEBOOK]];
+    if (param->kind == VQ_PARAM_STATE) {
+        const vq_ema_state state = vq_ema_state_of(t->graph, book->node, t->state);
+        vq_ema_place(book->node->attrs, &state, k, vector, count, t->step);
+    } else {
+        move_trained(t, param, k, vector, book->dim);
+    }
+    book->usage.usage[k] = (float)count;
+    book->usage.age[k] = 0;
+}
+
+/* After the update: places that are set before it would be overwritten. */
+static void revive(vq_trainer *t, int level)
+{
+    vq_trained_codebook *book = &t->codebooks.book[level];
     const float *vectors = vq_plan_data(t->plan, book->latent, NULL);
     const vq_revival *revivals = t->codebooks.revivals;
     const double count = VQ_REVIVED_SHARE * vq_usage_even_share(&book->usage);
     const size_t n = vq_usage_revive(&book->usage, t->config.revive, t->config.seed, t->step,
                                      (uint32_t)level, most_revivals(book), t->codebooks.revivals);
-    for (size_t i = 0; i < n; i++) {
-        const float *vector = vectors + revivals[i].row * book->dim;
-        if (param->kind == VQ_PARAM_STATE) {
-            const vq_ema_state state = vq_ema_state_of(t->graph, book->node, t->state);
-            vq_ema_place(book->node->attrs, &state, revivals[i].code, vector, count, t->step);
-        } else {
-            move_trained(t, param, revivals[i].code, vector, book->dim);
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        vq_codebook_place(t, level, revivals[i].code, vectors + revivals[i].row * book->dim, count);
     t->codebooks.revived += (int64_t)n;
+}
+
+/* Workers that reduce see different vectors. */
+bool vq_codebooks_tended(const vq_trainer *t)
+{
+    return !t->reduce && (double)t->step <= t->config.revive_until * (double)t->config.steps;
 }
 
 void vq_codebooks_follow(vq_trainer *t)
 {
     const vq_train_config *c = &t->config;
-    const bool revives = c->revive > 0.0 && !t->reduce && t->step % c->revive_every == 0 &&
-                         (double)t->step <= c->revive_until * (double)c->steps;
+    const bool revives =
+        c->revive > 0.0 && t->step % c->revive_every == 0 && vq_codebooks_tended(t);
     for (int l = 0; l < t->codebooks.n_books; l++) {
         vq_usage_follow(&t->codebooks.book[l].usage, vq_codebook_counts(t, l));
         if (revives) revive(t, l);

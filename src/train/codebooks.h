@@ -37,9 +37,15 @@ VQ_MUST_USE vq_status vq_codebooks_start_alone(vq_trainer *trainer, const uint8_
 
 /** Vectors of one codebook (K x D) among the trainer's numbers. */
 float *vq_codebook_numbers(vq_trainer *trainer, int level);
+/** Gives code k of a level a new place, as if it had been chosen `count` times in every step.
+ *  Everything that is known of it is set together: what is left as it was would bring the old
+ *  place back. */
+void vq_codebook_place(vq_trainer *trainer, int level, size_t k, const float *vector, double count);
 /** How often each code of a level was chosen in the last step. */
 const float *vq_codebook_counts(const vq_trainer *trainer, int level);
 
+/** Whether codes are still revived and fitted anew; after that they settle. */
+bool vq_codebooks_tended(const vq_trainer *trainer);
 /** After the update of a step: usage, revival, warnings. */
 void vq_codebooks_follow(vq_trainer *trainer);
 /** Names each cause of a collapse once, in the log. */

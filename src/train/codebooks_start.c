@@ -67,7 +67,7 @@ static vq_status collect(const sample *s, vq_batch_fn next, void *user)
     vq_trainer *t = s->trainer;
     for (size_t b = 0; b < s->batches; b++) {
         const uint8_t *pixels = NULL;
-        VQ_TRY(next(user, (int64_t)b, &pixels));
+        VQ_TRY(next(user, t->step + (int64_t)b, &pixels));
         vq_trainer_fill(t, pixels);
         VQ_TRY(vq_plan_forward_to(t->plan, t->codebooks.book[s->level].latent));
         take_rows(s, b);
@@ -82,15 +82,11 @@ static void place(const sample *s, const float *centroids, const uint64_t *count
 {
     vq_trainer *t = s->trainer;
     const vq_trained_codebook *book = &t->codebooks.book[s->level];
-    const vq_param *param = &t->graph->params[book->node->param[VQ_CODEBOOK]];
     const double share = (double)book->usage.vectors / ((double)s->batches * (double)s->a_batch);
-    memcpy(vq_codebook_numbers(t, s->level), centroids, param->count * sizeof *centroids);
-    for (size_t k = 0; param->kind == VQ_PARAM_STATE && k < book->codes; k++) {
-        const vq_ema_state state = vq_ema_state_of(t->graph, book->node, t->state);
-        const double even = VQ_REVIVED_SHARE * vq_usage_even_share(&book->usage);
-        vq_ema_place(book->node->attrs, &state, k, centroids + k * book->dim,
-                     counts[k] ? share * (double)counts[k] : even, 0);
-    }
+    const double even = VQ_REVIVED_SHARE * vq_usage_even_share(&book->usage);
+    for (size_t k = 0; k < book->codes; k++)
+        vq_codebook_place(t, s->level, k, centroids + k * book->dim,
+                          counts[k] ? share * (double)counts[k] : even);
 }
 
 static vq_status fit(const sample *s)
@@ -129,20 +125,30 @@ static vq_status fit_all(vq_trainer *t, bool alone, vq_batch_fn next, void *user
         if (status != VQ_OK) return status;
     }
     t->started = true;
+    t->fitted = t->step;
     return VQ_OK;
 }
 
-static bool wants_fit(const vq_trainer *t)
+static bool wants_first_fit(const vq_trainer *t)
 {
     return t->step == 0 && !t->started && t->model.codebook_init == VQ_CODEBOOK_KMEANS;
 }
 
+bool vq_trainer_wants_fit(const vq_trainer *t)
+{
+    const vq_train_config *c = &t->config;
+    if (t->step == 0) return wants_first_fit(t);
+    return c->refit_every > 0 && t->step % c->refit_every == 0 && t->step != t->fitted &&
+           vq_codebooks_tended(t);
+}
+
 /* Of one level at a time: the sample, what a search notes of each row, the codes twice over. */
-size_t vq_trainer_start_bytes(const vq_trainer *t)
+size_t vq_trainer_fit_bytes(const vq_trainer *t)
 {
     enum { A_ROW = 32 };
+    const bool fits = vq_trainer_wants_fit(t) || t->config.refit_every > 0;
     size_t most = 0;
-    for (int l = 0; l < t->codebooks.n_books && wants_fit(t); l++) {
+    for (int l = 0; l < t->codebooks.n_books && fits; l++) {
         sample s = {.trainer = (vq_trainer *)(uintptr_t)t, .level = l};
         plan_sample(&s, false);
         const vq_trained_codebook *book = &t->codebooks.book[l];
@@ -153,9 +159,9 @@ size_t vq_trainer_start_bytes(const vq_trainer *t)
     return most;
 }
 
-vq_status vq_trainer_start(vq_trainer *t, vq_batch_fn batch, void *user)
+vq_status vq_trainer_fit(vq_trainer *t, vq_batch_fn batch, void *user)
 {
-    return wants_fit(t) ? fit_all(t, false, batch, user) : VQ_OK;
+    return vq_trainer_wants_fit(t) ? fit_all(t, false, batch, user) : VQ_OK;
 }
 
 static vq_status same_batch(void *user, int64_t step, const uint8_t **pixels)
@@ -167,7 +173,7 @@ static vq_status same_batch(void *user, int64_t step, const uint8_t **pixels)
 
 vq_status vq_codebooks_start_alone(vq_trainer *t, const uint8_t *pixels)
 {
-    if (wants_fit(t)) return fit_all(t, true, same_batch, (void *)(uintptr_t)pixels);
+    if (wants_first_fit(t)) return fit_all(t, true, same_batch, (void *)(uintptr_t)pixels);
     vq_trainer_fill(t, pixels);
     return vq_plan_start(t->plan, t->config.seed);
 }

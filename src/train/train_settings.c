@@ -152,7 +152,16 @@ static const vq_field fields[] = {
      .high = 1,
      .standard = 0.8,
      .source = "",
-     .help = "share of all steps after which no code is revived, so that the last ones settle"},
+     .help = "share of all steps after which no code is revived or fitted anew, so that the last "
+             "ones settle"},
+    {.name = "refit_every",
+     .type = VQ_FIELD_INT,
+     .at = TRAIN(refit_every),
+     .low = 0,
+     .high = 1e12,
+     .source = "",
+     .help = "steps between fits of all codebooks to what the encoder gives by then, by k-means; "
+             "0: none"},
     {.name = "valid_every",
      .type = VQ_FIELD_INT,
      .at = TRAIN(valid_every),

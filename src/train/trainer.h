@@ -25,6 +25,7 @@ struct vq_trainer {
     int64_t inner[2];       /* padded height and width */
     int64_t step;           /* steps done */
     bool started;           /* codebooks hold numbers already: no start from the first batch */
+    int64_t fitted;         /* steps done when they were last fitted */
     vq_observe_fn *observe; /* or NULL */
     void *observer;
     vq_reduce_fn reduce;

@@ -207,14 +207,15 @@ static uint64_t train_for(int steps, int threads, const char *json, const char *
     configure(ctx, json, &model, &train);
     train.revive = 0.5;
     train.revive_every = 4;
+    train.refit_every = 13;
     vq_trainer *t = make(ctx, &model, &train);
-    must(ctx, vq_trainer_start(t, give_batch, t));
     for (int i = 0; i < steps; i++) {
         if (stop_at && i % 9 == 4) {
             must(ctx, vq_trainer_save(t, stop_at, NULL));
             vq_trainer_destroy(t);
             must(ctx, vq_trainer_resume(ctx, stop_at, 0, &data, &t));
         }
+        must(ctx, vq_trainer_fit(t, give_batch, t)); /* once right after a stop, of 13 steps */
         step(t, NULL);
     }
     assert_true(t->codebooks.revived > 0);
@@ -291,11 +292,11 @@ typedef struct asked {
 static vq_status count_batches(void *user, int64_t at, const uint8_t **pixels)
 {
     asked *a = user;
-    if (at == 0) {
+    if (at == vq_trainer_position(a->trainer)) {
         a->passes++;
         a->batches = 0;
     }
-    assert_int_equal(at, a->batches++);
+    assert_int_equal(at, vq_trainer_position(a->trainer) + a->batches++);
     if (at == a->stop_at) return VQ_E_CANCELLED;
     return give_batch((void *)(uintptr_t)a->trainer, at, pixels);
 }
@@ -332,16 +333,16 @@ static void test_start(void **state)
     train.average = 0.5;
     vq_trainer *t = make(ctx, &model, &train);
     asked a = {.trainer = t, .stop_at = 10};
-    assert_int_equal(vq_trainer_start(t, count_batches, &a), VQ_E_CANCELLED);
+    assert_int_equal(vq_trainer_fit(t, count_batches, &a), VQ_E_CANCELLED);
     a = (asked){.trainer = t, .stop_at = -1};
-    must(ctx, vq_trainer_start(t, count_batches, &a));
+    must(ctx, vq_trainer_fit(t, count_batches, &a));
     /* 50 vectors a code: the coarse level has 16 in a batch, the fine one 64. */
     assert_int_equal(a.passes, 2);
     assert_int_equal(a.batches, (50 * CODES - 1) / VECTORS + 1);
     check_averages(t, 0);
     check_averages(t, 1);
     a.passes = 0;
-    must(ctx, vq_trainer_start(t, count_batches, &a));
+    must(ctx, vq_trainer_fit(t, count_batches, &a));
     assert_int_equal(a.passes, 0);
     float before[CODES * DIM], spread = 0.0f, moved = 0.0f;
     memcpy(before, vq_codebook_numbers(t, 0), sizeof before);
@@ -362,7 +363,58 @@ static void test_start(void **state)
     vq_context_destroy(ctx);
 }
 
-/* Without vq_trainer_start() the first batch has to do, even where it has too few vectors. */
+static vq_status leave_alone(void *user, float *numbers, size_t count)
+{
+    (void)user;
+    (void)numbers;
+    (void)count;
+    return VQ_OK;
+}
+
+/* A fit anew brings all codes to the vectors of the encoder as it is, and all that is known of them:
+ * here they had all been thrown far away. */
+static void test_refit(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        vq_context *ctx = open_context(2, NULL);
+        vq_model_config model;
+        vq_train_config train;
+        vq_step_metrics m;
+        configure(ctx, kinds[kind], &model, &train);
+        train.steps = 40;
+        train.refit_every = 10;
+        train.revive_until = 0.5;
+        vq_trainer *t = make(ctx, &model, &train);
+        asked a = {.trainer = t, .stop_at = -1};
+        for (int64_t at = 0; at < 40; at++) {
+            const bool due = at == 10 || at == 20;
+            if (at == 20)
+                for (int i = 0; i < CODES * DIM; i++) vq_codebook_numbers(t, 0)[i] += 1000.0f;
+            if (at == 20) memset(t->codebooks.book[0].usage.usage, 0, CODES * sizeof(float));
+            assert_true(vq_trainer_wants_fit(t) == due);
+            a.passes = 0;
+            must(ctx, vq_trainer_fit(t, count_batches, &a));
+            assert_int_equal(a.passes, due);
+            assert_false(vq_trainer_wants_fit(t));
+            if (due && kind == 0) check_averages(t, 0);
+            if (due) assert_int_equal(vq_codebooks_dead(t), 0);
+            step(t, &m);
+            if (due) assert_true(m.codes_used > CODES / 2 && m.code_norm < 1.0);
+        }
+        assert_int_equal(a.batches, (50 * CODES - 1) / VECTORS + 1);
+        train.revive_until = 1.0;
+        vq_trainer_destroy(t);
+        t = make(ctx, &model, &train);
+        vq_trainer_set_reduce(t, leave_alone, NULL); /* workers see different vectors */
+        for (int i = 0; i < 10; i++) step(t, NULL);
+        assert_false(vq_trainer_wants_fit(t));
+        vq_trainer_destroy(t);
+        vq_context_destroy(ctx);
+    }
+}
+
+/* Without vq_trainer_fit() the first batch has to do, even where it has too few vectors. */
 static void test_start_alone(void **state)
 {
     (void)state;
@@ -443,7 +495,7 @@ static void test_quiet(void **state)
     vq_train_config train;
     configure(ctx, ", \"codebook_init\": \"kmeans\"", &model, &train);
     vq_trainer *t = make(ctx, &model, &train);
-    must(ctx, vq_trainer_start(t, give_batch, t));
+    must(ctx, vq_trainer_fit(t, give_batch, t));
     for (int i = 0; i < 1000; i++) step(t, NULL);
     assert_int_equal(s.few + s.uneven + s.drift + s.others, 0);
     vq_trainer_destroy(t);
@@ -453,11 +505,11 @@ static void test_quiet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_used_next), cmocka_unit_test(test_until),
-        cmocka_unit_test(test_bits),      cmocka_unit_test(test_old_state),
-        cmocka_unit_test(test_start),     cmocka_unit_test(test_start_alone),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_said_once),
-        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_used_next),   cmocka_unit_test(test_until),
+        cmocka_unit_test(test_bits),        cmocka_unit_test(test_old_state),
+        cmocka_unit_test(test_start),       cmocka_unit_test(test_refit),
+        cmocka_unit_test(test_start_alone), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_said_once),   cmocka_unit_test(test_quiet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
