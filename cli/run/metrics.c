@@ -34,15 +34,17 @@ int metrics_open(program *p, const char *path, metrics_log *log)
 static json_t *line_of(const vq_step_metrics *m, const pace *at)
 {
     return json_pack(
-        "{s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+        "{s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, "
+        "s:o}",
         "step", (json_int_t)m->step, "epoch", fact_number(m->epoch), "images",
         (json_int_t)at->images, "seconds", fact_number(at->seconds), "loss", fact_number(m->loss),
         "mse", fact_number(m->mse), "nmse", fact_number(m->nmse), "commitment",
         fact_number(m->commitment), "codebook", fact_number(m->codebook), "perplexity",
-        fact_number(m->perplexity), "codes_used", (json_int_t)m->codes_used, "revived",
-        (json_int_t)m->revived, "dead_codes", (json_int_t)m->dead_codes, "lr", fact_number(m->lr),
-        "gradient_norm", fact_number(m->gradient_norm), "images_per_second",
-        fact_number(at->images_per_second), "data_wait", fact_number(at->data_wait));
+        fact_number(m->perplexity), "codes_used", (json_int_t)m->codes_used, "code_norm",
+        fact_number(m->code_norm), "revived", (json_int_t)m->revived, "dead_codes",
+        (json_int_t)m->dead_codes, "lr", fact_number(m->lr), "gradient_norm",
+        fact_number(m->gradient_norm), "images_per_second", fact_number(at->images_per_second),
+        "data_wait", fact_number(at->data_wait));
 }
 
 /* Figures of the grid next to the pixels stand alone; those of further grids are numbered. */

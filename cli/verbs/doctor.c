@@ -3,6 +3,7 @@
 #include "facts.h"
 #include "run/folder.h"
 #include "run/intake.h"
+#include "run/metrics.h"
 #include "verbs.h"
 #include "walk.h"
 #include <inttypes.h>
@@ -140,8 +141,48 @@ static int print_verdicts(program *p, const verdict *v, size_t n)
     return results_flush(p);
 }
 
-/* What a run folder tells of the training; nothing where the model is a file. */
-static int read_record(program *p, const char *path, vq_training_record *record)
+/* ---- the run ------------------------------------------------------------- */
+
+static double number_of(const json_t *line, const char *key)
+{
+    const json_t *value = json_object_get(line, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static int64_t count_of(const json_t *line, const char *key)
+{
+    const json_t *value = json_object_get(line, key);
+    return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+/* Lines of a kind that this version does not write are passed over, as unreadable ones are. */
+static int read_points(program *p, const char *path, vq_training_point **points, size_t *n)
+{
+    json_t *lines = NULL;
+    void *memory = NULL;
+    int code;
+    TRY_TO(metrics_read(p, path, &lines));
+    TRY_TO(allocate(p, json_array_size(lines) + 1, sizeof **points, &memory));
+    *points = memory;
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        const json_t *line = json_array_get(lines, i);
+        (*points)[*n] = (vq_training_point){.step = count_of(line, "step"),
+                                            .loss = number_of(line, "loss"),
+                                            .perplexity = number_of(line, "perplexity"),
+                                            .code_norm = number_of(line, "code_norm"),
+                                            .revived = count_of(line, "revived"),
+                                            .dead_codes = count_of(line, "dead_codes")};
+        *n += (*points)[*n].step > 0;
+    }
+done:
+    json_decref(lines);
+    return code;
+}
+
+/* What a run folder tells of the training; nothing where the model is a file.
+ * @param points  out: what the record points to, which the caller frees */
+static int read_record(program *p, const char *path, vq_training_record *record,
+                       vq_training_point **points)
 {
     run_folder folder;
     settings s;
@@ -154,6 +195,10 @@ static int read_record(program *p, const char *path, vq_training_record *record)
     record->batch = s.train.batch;
     record->lr = s.train.lr;
     record->revive = s.train.revive;
+    record->revived_until = s.train.revive_until * (double)s.train.steps;
+    if (!path_exists(folder.metrics)) return DONE;
+    TRY(read_points(p, folder.metrics, points, &record->n_points));
+    record->points = *points;
     return DONE;
 }
 
@@ -208,9 +253,10 @@ static int run(program *p, const void *parsed, int n, char **operands)
     vq_diagnosis *diagnosis = NULL;
     vq_data_config intake;
     vq_training_record record;
+    vq_training_point *points = NULL;
     int code;
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
-    TRY_TO(read_record(p, operands[0], &record));
+    TRY_TO(read_record(p, operands[0], &record, &points));
     TRY_TO(intake_of_model(p, operands[0], model, false, &intake));
     TRY_TO(intake_open(p, &intake, operands + 1, n - 1, &data));
     TRY_TO(lib(p, vq_diagnosis_create(p->ctx, model, &diagnosis)));
@@ -220,6 +266,7 @@ done:
     vq_diagnosis_destroy(p->ctx, diagnosis);
     if (data) vq_dataset_close(p->ctx, data);
     vq_model_destroy(p->ctx, model);
+    free(points);
     return code;
 }
 
@@ -238,8 +285,12 @@ const verb verb_doctor = {
         "at all; and whether a training step has enough of them. Each finding says what was\n"
         "measured and which settings to train anew with. Figures are least, greatest and median.\n"
         "\n"
-        "A run folder says more than a model by itself: how many vectors a training step had. The\n"
-        "exit code is 0 whatever is found; --json has \"healthy\" and \"findings\" for each level.",
+        "A run folder says more than a model by itself: how many vectors a training step had, and "
+        "by\n"
+        "metrics.jsonl how the training went: a loss that fell apart, codes that were in use and "
+        "were\n"
+        "lost, codes that grow without end or are revived in vain. The exit code is 0 whatever is\n"
+        "found; --json has \"healthy\" and \"findings\" for each level.",
     .examples = "vqvae doctor run /usr/share/datasets/fashion-mnist:t10k\n"
                 "vqvae doctor run /usr/share/datasets/fashion-mnist:t10k --json",
     .options = options,

@@ -70,20 +70,35 @@ VQ_API VQ_MUST_USE vq_status vq_session_diagnose(vq_session *session, int64_t n,
 VQ_API VQ_MUST_USE vq_status vq_diagnosis_figures(vq_context *ctx, vq_diagnosis *diagnosis,
                                                   size_t level, vq_codebook_figures *figures);
 
+/** A line of the metrics of a training; a double that is not known is NAN, an integer -1. */
+typedef struct vq_training_point {
+    int64_t step;
+    double loss;
+    double perplexity;  /**< of the batch, level 0 */
+    double code_norm;   /**< root mean square length of the codes it chose, level 0 */
+    int64_t revived;    /**< since the first step, of all levels */
+    int64_t dead_codes; /**< of all levels */
+} vq_training_point;
+
 /** What is known of the training that made a model; what is 0 is not. */
 typedef struct vq_training_record {
-    int64_t batch; /**< images in a step */
-    double lr;     /**< after the warm-up */
-    double revive; /**< train.revive, which may be 0 where lr is known */
+    int64_t batch;                   /**< images in a step */
+    double lr;                       /**< after the warm-up */
+    double revive;                   /**< train.revive, which may be 0 where lr is known */
+    double revived_until;            /**< the last step that may have revived a code */
+    const vq_training_point *points; /**< n_points of them in the order of the steps; not owned.
+                                          Fewer than 20 say nothing. */
+    size_t n_points;
 } vq_training_record;
 
-enum { VQ_FINDINGS_MAX = 12, VQ_FINDING_SETTINGS = 3 };
+enum { VQ_FINDINGS_MAX = 17, VQ_FINDING_SETTINGS = 3 };
 
 /** One thing that is wrong with a codebook. */
 typedef struct vq_finding {
-    const char *cause;  /**< one word that stays: "origin", "reach", "duplicates", "batch", "data",
-                             "drift", "point", "line", "commitment", "crowded", "threshold",
-                             "uneven" */
+    const char *cause;  /**< one word that stays, as docs/doctor.md lists them: "point", "line",
+                             "lost", "loss", "origin", "reach", "batch", "drift", "norms",
+                             "commitment", "duplicates", "data", "revival", "young", "crowded",
+                             "threshold", "uneven" */
     char measured[320]; /**< a sentence with the figures */
     char change[320];   /**< a sentence */
     /** "model.codebook_init=data": what to train anew with, "" past the last. */

@@ -59,13 +59,6 @@ void vq_census_clear(vq_context *ctx, vq_census *c)
     *c = (vq_census){0};
 }
 
-double vq_squared_length(const float *a, size_t dim)
-{
-    double sum = 0.0;
-    for (size_t d = 0; d < dim; d++) sum += (double)a[d] * (double)a[d];
-    return sum;
-}
-
 static void add_moments(vq_census *c, const float *z)
 {
     if (c->vectors == 0)

@@ -45,7 +45,5 @@ VQ_MUST_USE vq_status vq_census_sort_unused(vq_context *ctx, const vq_census *ce
                                             const double *mean, vq_codebook_figures *figures);
 /** Quantiles of n numbers, which get sorted. */
 vq_spread vq_spread_of(double *numbers, size_t n);
-/** |a|^2 in double. */
-double vq_squared_length(const float *a, size_t dim);
 
 #endif

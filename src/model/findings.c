@@ -2,13 +2,12 @@
  * model/findings.c -- rules that turn the figures of a codebook into what is wrong with it and
  * which settings to change. Each rule looks at one cause; a codebook that no rule speaks of is
  * healthy. Where the numbers in them come from is told in docs/doctor.md. */
+#include "model/patient.h"
+#include "quantize/quantize.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <vqvae/diagnose.h>
-
-#include "quantize/quantize.h"
 
 /* A codebook is well used from here on, and a class of unused codes is worth a finding. */
 static const double well_used = 0.8, worth_telling = 0.05;
@@ -30,23 +29,9 @@ static const double worth_reviving = 0.01, much_below = 0.2;
 
 enum { BY_EMA = 0 }; /* model.quantizer */
 
-typedef struct patient {
-    const vq_model_config *config;
-    size_t level;
-    const vq_codebook_figures *f;
-    vq_training_record record;
-    double k;     /* codes */
-    double batch; /* vectors in a training step; 0: unknown */
-    bool badly_used;
-} patient;
-
 /* ---- sentences ------------------------------------------------------------------ */
 
-static void measured(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
-static void change(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
-static void setting(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
-
-static void measured(vq_finding *to, const char *format, ...)
+void vq_measured(vq_finding *to, const char *format, ...)
 {
     va_list words;
     va_start(words, format);
@@ -54,7 +39,7 @@ static void measured(vq_finding *to, const char *format, ...)
     va_end(words);
 }
 
-static void change(vq_finding *to, const char *format, ...)
+void vq_change(vq_finding *to, const char *format, ...)
 {
     va_list words;
     va_start(words, format);
@@ -62,8 +47,7 @@ static void change(vq_finding *to, const char *format, ...)
     va_end(words);
 }
 
-/* In the next place that is free. */
-static void setting(vq_finding *to, const char *format, ...)
+void vq_setting(vq_finding *to, const char *format, ...)
 {
     size_t i = 0;
     va_list words;
@@ -71,6 +55,16 @@ static void setting(vq_finding *to, const char *format, ...)
     va_start(words, format);
     (void)vsnprintf(to->settings[i], sizeof to->settings[i], format, words);
     va_end(words);
+}
+
+bool vq_commitment_is_weak(const patient *p)
+{
+    return p->config->commitment < weak_commitment;
+}
+
+bool vq_commitment_is_strong(const patient *p)
+{
+    return p->config->commitment > strong_commitment;
 }
 
 static double percent(const patient *p, int64_t codes)
@@ -85,12 +79,13 @@ static bool worth(const patient *p, int64_t codes)
 
 static void start_from_data(const patient *p, vq_finding *to)
 {
-    if (p->config->codebook_init != VQ_CODEBOOK_KMEANS) setting(to, "model.codebook_init=kmeans");
+    if (p->config->codebook_init != VQ_CODEBOOK_KMEANS)
+        vq_setting(to, "model.codebook_init=kmeans");
 }
 
-static void lower_rate(const patient *p, double divisor, vq_finding *to)
+void vq_set_lower_rate(const patient *p, double divisor, vq_finding *to)
 {
-    if (p->record.lr > 0.0) setting(to, "train.lr=%.2g", p->record.lr / divisor);
+    if (p->record.lr > 0.0) vq_setting(to, "train.lr=%.2g", p->record.lr / divisor);
 }
 
 /* ---- the encoder ---------------------------------------------------------------- */
@@ -98,16 +93,16 @@ static void lower_rate(const patient *p, double divisor, vq_finding *to)
 /* What makes an encoder say the same of everything. */
 static void cure_encoder(const patient *p, vq_finding *to)
 {
-    if (p->config->commitment > strong_commitment) {
-        change(to, "train anew with a commitment that leaves the encoder free");
-        setting(to, "model.commitment=0.25");
+    if (vq_commitment_is_strong(p)) {
+        vq_change(to, "train anew with a commitment that leaves the encoder free");
+        vq_setting(to, "model.commitment=0.25");
         return;
     }
-    change(to,
-           "train anew at a smaller learning rate that is reached slowly; if that does not help, "
-           "see whether the images differ at all");
-    lower_rate(p, 10.0, to);
-    setting(to, "train.warmup=200");
+    vq_change(
+        to, "train anew at a smaller learning rate that is reached slowly; if that does not help, "
+            "see whether the images differ at all");
+    vq_set_lower_rate(p, 10.0, to);
+    vq_setting(to, "train.warmup=200");
 }
 
 static bool is_point(const patient *p)
@@ -119,10 +114,11 @@ static bool encoder_at_a_point(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
     if (!p->badly_used || !is_point(p)) return false;
-    measured(to,
-             "the encoder gives one vector for everything: the vectors are %.3g long and lie %.2g "
-             "(root mean square) from their mean",
-             f->vector_norm.median, f->spread);
+    vq_measured(
+        to,
+        "the encoder gives one vector for everything: the vectors are %.3g long and lie %.2g "
+        "(root mean square) from their mean",
+        f->vector_norm.median, f->spread);
     cure_encoder(p, to);
     return true;
 }
@@ -131,7 +127,7 @@ static bool encoder_on_a_line(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
     if (!p->badly_used || is_point(p) || f->dim < 2 || f->line < line_share) return false;
-    measured(
+    vq_measured(
         to,
         "the encoder's vectors lie on a line: one direction has %.5g %% of the variance of all "
         "%lld; the variance of single numbers is %.2g to %.2g",
@@ -160,23 +156,25 @@ static bool codes_drift(const patient *p, vq_finding *to)
     char unused[32] = "";
     if (f->used < f->codes)
         (void)snprintf(unused, sizeof unused, ", unused codes %.3g", f->unused_norm.median);
-    measured(
+    vq_measured(
         to,
         "the vectors have moved away from their codes: they are %.3g long, the codes that they "
         "chose %.3g%s (medians), and %.0f %% of the squared distance would go if each code "
         "moved to the mean of its vectors",
         f->vector_norm.median, f->chosen_norm.median, unused, 100.0 * f->lag);
-    if (p->config->commitment < weak_commitment) {
-        change(to, "hold the encoder to its codes: the commitment of %g is too weak for that",
-               p->config->commitment);
-        setting(to, "model.commitment=0.25");
+    if (vq_commitment_is_weak(p)) {
+        vq_change(to, "hold the encoder to its codes: the commitment of %g is too weak for that",
+                  p->config->commitment);
+        vq_setting(to, "model.commitment=0.25");
     } else if (p->config->quantizer != BY_EMA) {
-        change(to, "let the codes move faster than the encoder, or follow it by moving averages");
-        setting(to, "train.codebook_lr=10");
+        vq_change(to,
+                  "let the codes move faster than the encoder, or follow it by moving averages");
+        vq_setting(to, "train.codebook_lr=10");
     } else {
-        change(to, "let the encoder come to rest: a smaller learning rate that falls to the end");
-        lower_rate(p, 3.0, to);
-        setting(to, "train.schedule=cosine");
+        vq_change(to,
+                  "let the encoder come to rest: a smaller learning rate that falls to the end");
+        vq_set_lower_rate(p, 3.0, to);
+        vq_setting(to, "train.schedule=cosine");
     }
     return true;
 }
@@ -184,14 +182,15 @@ static bool codes_drift(const patient *p, vq_finding *to)
 static bool commitment_too_strong(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
-    if (is_point(p) || p->config->commitment <= strong_commitment) return false;
+    if (is_point(p) || !vq_commitment_is_strong(p)) return false;
     if (!p->badly_used && f->perplexity > 0.25 * p->k) return false;
-    measured(to,
-             "the commitment weighs %g, and vectors lie near the codes that they happened to start "
-             "with: perplexity %.3g of %lld codes, squared distance %.2g of the variance",
-             p->config->commitment, f->perplexity, (long long)f->codes, f->error);
-    change(to, "weaken the pull, so that the encoder can move from code to code");
-    setting(to, "model.commitment=0.25");
+    vq_measured(
+        to,
+        "the commitment weighs %g, and vectors lie near the codes that they happened to start "
+        "with: perplexity %.3g of %lld codes, squared distance %.2g of the variance",
+        p->config->commitment, f->perplexity, (long long)f->codes, f->error);
+    vq_change(to, "weaken the pull, so that the encoder can move from code to code");
+    vq_setting(to, "model.commitment=0.25");
     return true;
 }
 
@@ -201,18 +200,19 @@ static bool codes_at_the_origin(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
     if (is_point(p) || !worth(p, f->at_origin)) return false;
-    measured(to,
-             "%lld of %lld codes (%.0f %%) lie at the origin, nearer to it than any vector: their "
-             "moving counts are below model.epsilon (median length %.2g, of the vectors %.3g)",
-             (long long)f->at_origin, (long long)f->codes, percent(p, f->at_origin),
-             f->unused_norm.median, f->vector_norm.median);
+    vq_measured(
+        to,
+        "%lld of %lld codes (%.0f %%) lie at the origin, nearer to it than any vector: their "
+        "moving counts are below model.epsilon (median length %.2g, of the vectors %.3g)",
+        (long long)f->at_origin, (long long)f->codes, percent(p, f->at_origin),
+        f->unused_norm.median, f->vector_norm.median);
     if (p->config->ema_start == VQ_EMA_DEBIAS) {
-        change(to, "ema_start=debias sets every code that the first step does not use to zero: "
-                   "start counts at one, and codes among the vectors");
-        setting(to, "model.ema_start=one");
+        vq_change(to, "ema_start=debias sets every code that the first step does not use to zero: "
+                      "start counts at one, and codes among the vectors");
+        vq_setting(to, "model.ema_start=one");
     } else {
-        change(to, "codes that get no vector for long are shrunk to zero: start them among the "
-                   "vectors, so that they get some");
+        vq_change(to, "codes that get no vector for long are shrunk to zero: start them among the "
+                      "vectors, so that they get some");
     }
     start_from_data(p, to);
     return true;
@@ -223,19 +223,21 @@ static bool codes_out_of_reach(const patient *p, vq_finding *to)
     const vq_codebook_figures *f = p->f;
     if (is_point(p) || !worth(p, f->out_of_reach)) return false;
     if (outgrown(p)) return false; /* which is told as drift */
-    measured(to,
-             "%lld of %lld codes (%.0f %%) are out of reach: unused codes are %.3g long and %.3g "
-             "from the nearest vector (medians), while vectors are %.3g long and lie %.3g around "
-             "their mean",
-             (long long)f->out_of_reach, (long long)f->codes, percent(p, f->out_of_reach),
-             f->unused_norm.median, f->unused_distance.median, f->vector_norm.median, f->spread);
+    vq_measured(
+        to,
+        "%lld of %lld codes (%.0f %%) are out of reach: unused codes are %.3g long and %.3g "
+        "from the nearest vector (medians), while vectors are %.3g long and lie %.3g around "
+        "their mean",
+        (long long)f->out_of_reach, (long long)f->codes, percent(p, f->out_of_reach),
+        f->unused_norm.median, f->unused_distance.median, f->vector_norm.median, f->spread);
     if (p->config->quantizer == BY_EMA && p->config->ema_start == VQ_EMA_ZERO) {
-        change(to, "ema_start=zero divides every code that the first step does not use by "
-                   "model.epsilon, which throws it far away: start counts at one, and codes among "
-                   "the vectors");
-        setting(to, "model.ema_start=one");
+        vq_change(to,
+                  "ema_start=zero divides every code that the first step does not use by "
+                  "model.epsilon, which throws it far away: start counts at one, and codes among "
+                  "the vectors");
+        vq_setting(to, "model.ema_start=one");
     } else {
-        change(to, "the first codes did not fit the encoder's vectors: start them among those");
+        vq_change(to, "the first codes did not fit the encoder's vectors: start them among those");
     }
     start_from_data(p, to);
     return true;
@@ -245,14 +247,14 @@ static bool codes_repeat(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
     if (is_point(p) || !worth(p, f->duplicates)) return false;
-    measured(
+    vq_measured(
         to,
         "%lld of %lld codes (%.0f %%) all but repeat another one: they are nearer to it than a "
         "tenth of the %.3g that vectors lie from their codes (median)",
         (long long)f->duplicates, (long long)f->codes, percent(p, f->duplicates),
         f->distance.median);
-    change(to, "the first codes lay closer together than the vectors do by now: let "
-               "k-means start them, or have fewer");
+    vq_change(to, "the first codes lay closer together than the vectors do by now: let "
+                  "k-means start them, or have fewer");
     start_from_data(p, to);
     return true;
 }
@@ -260,17 +262,19 @@ static bool codes_repeat(const patient *p, vq_finding *to)
 static bool too_few_in_a_batch(const patient *p, vq_finding *to)
 {
     if (!p->badly_used || !(p->batch > 0.0) || p->batch >= p->k) return false;
-    measured(to,
-             "a training step has %.0f vectors for %lld codes, %.2g for each: most codes get none, "
-             "and first codes taken from a batch repeat",
-             p->batch, (long long)p->f->codes, p->batch / p->k);
+    vq_measured(
+        to,
+        "a training step has %.0f vectors for %lld codes, %.2g for each: most codes get none, "
+        "and first codes taken from a batch repeat",
+        p->batch, (long long)p->f->codes, p->batch / p->k);
     if (p->record.batch > 0 && p->k / p->batch <= 32.0) {
-        change(to, "have a batch of at least as many vectors as there are codes, or fewer codes");
-        setting(to, "train.batch=%.0f", ceil((double)p->record.batch * p->k / p->batch));
+        vq_change(to,
+                  "have a batch of at least as many vectors as there are codes, or fewer codes");
+        vq_setting(to, "train.batch=%.0f", ceil((double)p->record.batch * p->k / p->batch));
         return true;
     }
-    change(to, "have fewer codes, or larger batches");
-    setting(to, "model.level.%zu.k=%.0f", p->level, exp2(floor(log2(p->batch))));
+    vq_change(to, "have fewer codes, or larger batches");
+    vq_setting(to, "model.level.%zu.k=%.0f", p->level, exp2(floor(log2(p->batch))));
     return true;
 }
 
@@ -278,13 +282,14 @@ static bool too_few_in_the_data(const patient *p, vq_finding *to)
 {
     const double vectors = (double)p->f->vectors;
     if (!p->badly_used || vectors >= vectors_for_code * p->k) return false;
-    measured(to, "these %lld images give %lld vectors for %lld codes, %.2g for each",
-             (long long)p->f->images, (long long)p->f->vectors, (long long)p->f->codes,
-             vectors / p->k);
-    change(to, "look at more images; where the model was trained on no more than these, have fewer "
-               "codes");
-    setting(to, "model.level.%zu.k=%.0f", p->level,
-            fmax(1.0, exp2(floor(log2(vectors / vectors_for_code)))));
+    vq_measured(to, "these %lld images give %lld vectors for %lld codes, %.2g for each",
+                (long long)p->f->images, (long long)p->f->vectors, (long long)p->f->codes,
+                vectors / p->k);
+    vq_change(to,
+              "look at more images; where the model was trained on no more than these, have fewer "
+              "codes");
+    vq_setting(to, "model.level.%zu.k=%.0f", p->level,
+               fmax(1.0, exp2(floor(log2(vectors / vectors_for_code)))));
     return true;
 }
 
@@ -293,13 +298,13 @@ static bool codes_crowded_out(const patient *p, vq_finding *to)
     const vq_codebook_figures *f = p->f;
     if (is_point(p) || !worth(p, f->crowded_out)) return false;
     if (2 * f->crowded_out <= f->codes - f->used) return false; /* something else is wrong */
-    measured(to,
-             "%lld of %lld codes (%.0f %%) lie among the vectors, %.3g from the nearest one "
-             "(median of all unused), but another code is always nearer",
-             (long long)f->crowded_out, (long long)f->codes, percent(p, f->crowded_out),
-             f->unused_distance.median);
-    change(to, "have fewer codes: the vectors keep %lld busy", (long long)f->used);
-    setting(to, "model.level.%zu.k=%.0f", p->level, exp2(ceil(log2((double)f->used))));
+    vq_measured(to,
+                "%lld of %lld codes (%.0f %%) lie among the vectors, %.3g from the nearest one "
+                "(median of all unused), but another code is always nearer",
+                (long long)f->crowded_out, (long long)f->codes, percent(p, f->crowded_out),
+                f->unused_distance.median);
+    vq_change(to, "have fewer codes: the vectors keep %lld busy", (long long)f->used);
+    vq_setting(to, "model.level.%zu.k=%.0f", p->level, exp2(ceil(log2((double)f->used))));
     return true;
 }
 
@@ -315,20 +320,20 @@ static bool threshold_is_wrong(const patient *p, vq_finding *to)
     for (int64_t k = 0; f->counts && k < f->codes; k++)
         below += f->counts[k] > 0 && (double)f->counts[k] < revive * even;
     if (worth_reviving < revive && (double)below >= much_below * p->k) {
-        measured(to,
-                 "codes are revived below %g of the even share n/K, and %lld of %lld used codes "
-                 "get less than that here: they are thrown away though vectors choose them",
-                 revive, (long long)below, (long long)f->used);
+        vq_measured(to,
+                    "codes are revived below %g of the even share n/K, and %lld of %lld used codes "
+                    "get less than that here: they are thrown away though vectors choose them",
+                    revive, (long long)below, (long long)f->used);
     } else if (p->badly_used && revive < worth_reviving) {
-        measured(to,
-                 "codes are revived below %g of the even share n/K, which is next to never, and "
-                 "%lld of %lld are not used",
-                 revive, (long long)(f->codes - f->used), (long long)f->codes);
+        vq_measured(to,
+                    "codes are revived below %g of the even share n/K, which is next to never, and "
+                    "%lld of %lld are not used",
+                    revive, (long long)(f->codes - f->used), (long long)f->codes);
     } else {
         return false;
     }
-    change(to, "revive the codes that get a few hundredths of the even share");
-    setting(to, "train.revive=0.03");
+    vq_change(to, "revive the codes that get a few hundredths of the even share");
+    vq_setting(to, "train.revive=0.03");
     return true;
 }
 
@@ -336,12 +341,12 @@ static bool codes_used_unevenly(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
     if (p->badly_used || f->perplexity > 0.1 * (double)f->used) return false;
-    measured(to,
-             "%lld codes are used, but as unevenly as %.3g would be: one takes %.0f %% of the "
-             "vectors",
-             (long long)f->used, f->perplexity, 100.0 * f->top_share);
-    change(to, "plain backgrounds do this and do no harm; in other images look for vectors that "
-               "stand for padding");
+    vq_measured(to,
+                "%lld codes are used, but as unevenly as %.3g would be: one takes %.0f %% of the "
+                "vectors",
+                (long long)f->used, f->perplexity, 100.0 * f->top_share);
+    vq_change(to, "plain backgrounds do this and do no harm; in other images look for vectors that "
+                  "stand for padding");
     return true;
 }
 
@@ -349,17 +354,20 @@ static bool codes_used_unevenly(const patient *p, vq_finding *to)
 
 typedef struct rule {
     const char *cause;
-    bool (*holds)(const patient *p, vq_finding *to);
+    vq_rule *holds;
 } rule;
 
 /* What explains other findings comes before them. */
 static const rule rules[] = {
-    {"point", encoder_at_a_point},         {"line", encoder_on_a_line},
-    {"origin", codes_at_the_origin},       {"reach", codes_out_of_reach},
-    {"batch", too_few_in_a_batch},         {"drift", codes_drift},
-    {"commitment", commitment_too_strong}, {"duplicates", codes_repeat},
-    {"data", too_few_in_the_data},         {"crowded", codes_crowded_out},
-    {"threshold", threshold_is_wrong},     {"uneven", codes_used_unevenly},
+    {"point", encoder_at_a_point},   {"line", encoder_on_a_line},
+    {"lost", vq_use_was_lost},       {"loss", vq_loss_fell_apart},
+    {"origin", codes_at_the_origin}, {"reach", codes_out_of_reach},
+    {"batch", too_few_in_a_batch},   {"drift", codes_drift},
+    {"norms", vq_norms_run_away},    {"commitment", commitment_too_strong},
+    {"duplicates", codes_repeat},    {"data", too_few_in_the_data},
+    {"revival", vq_revived_in_vain}, {"young", vq_still_young},
+    {"crowded", codes_crowded_out},  {"threshold", threshold_is_wrong},
+    {"uneven", codes_used_unevenly},
 };
 enum { N_RULES = sizeof rules / sizeof *rules };
 _Static_assert((int)N_RULES <= (int)VQ_FINDINGS_MAX, "each rule may speak");

@@ -145,6 +145,13 @@ double vq_squared_distance(const real *a, const real *b, size_t dim)
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
+double vq_squared_length(const real *a, size_t dim)
+{
+    double sum = 0.0;
+    for (size_t d = 0; d < dim; d++) sum += (double)a[d] * (double)a[d];
+    return sum;
+}
+
 static void take_rows(void *arg, size_t begin, size_t end)
 {
     const pass_job *job = arg;

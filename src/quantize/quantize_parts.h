@@ -63,9 +63,12 @@ extern const vq_impl vq_quantize_gradient_portable_f32, vq_quantize_gradient_por
 #define vq_quantize_forward VQ_REAL(vq_quantize_forward)
 #define vq_quantize_backward VQ_REAL(vq_quantize_backward)
 #define vq_squared_distance VQ_REAL(vq_squared_distance)
+#define vq_squared_length VQ_REAL(vq_squared_length)
 
 /** |a - b|^2 in double. */
 double vq_squared_distance(const real *a, const real *b, size_t dim);
+/** |a|^2 in double. */
+double vq_squared_length(const real *a, size_t dim);
 
 vq_status vq_quantize_prepare(vq_step *run);
 /** Codes, q, terms and, where an update may follow in f32, the sums. */

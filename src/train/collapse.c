@@ -47,9 +47,7 @@ static double norm_in_use(vq_trainer *t, int level)
     const float *code = vq_codebook_numbers(t, level);
     double sum = 0.0, total = 0.0;
     for (size_t k = 0; k < book->codes; k++, code += book->dim) {
-        double square = 0.0;
-        for (size_t d = 0; d < book->dim; d++) square += (double)code[d] * (double)code[d];
-        sum += (double)book->usage.usage[k] * square;
+        sum += (double)book->usage.usage[k] * vq_squared_length(code, book->dim);
         total += (double)book->usage.usage[k];
     }
     return total > 0.0 ? sqrt(sum / total) : 0.0;

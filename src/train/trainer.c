@@ -11,6 +11,7 @@
 #include "model/builder.h"
 #include "model/session.h"
 #include "model/weights.h"
+#include "quantize/quantize_parts.h"
 
 /* ---- making --------------------------------------------------------------------- */
 
@@ -239,17 +240,21 @@ static double mean_term(const vq_trainer *t, const char *suffix)
     return count ? sum / count : 0.0;
 }
 
-/* Perplexity and codes used in this batch by the finest level, from the counts in its sums. */
-static void measure_codes(const vq_trainer *t, vq_step_metrics *m)
+/* Perplexity, codes used in this batch by the finest level and their length (after the update),
+ * from the counts in its sums. */
+static void measure_codes(vq_trainer *t, vq_step_metrics *m)
 {
-    const size_t k = (size_t)t->model.level[0].k;
-    const float *counts = vq_codebook_counts(t, 0);
-    double total = 0.0, entropy = 0.0;
+    const size_t k = (size_t)t->model.level[0].k, dim = (size_t)t->model.level[0].d;
+    const float *counts = vq_codebook_counts(t, 0), *codes = vq_codebook_numbers(t, 0);
+    double total = 0.0, entropy = 0.0, squares = 0.0;
     m->codes_used = 0;
     for (size_t j = 0; j < k; j++) {
+        if (counts[j] == 0.0f) continue;
         total += (double)counts[j];
-        m->codes_used += counts[j] > 0.0f;
+        squares += (double)counts[j] * vq_squared_length(codes + j * dim, dim);
+        m->codes_used++;
     }
+    m->code_norm = sqrt(squares / total);
     for (size_t j = 0; j < k; j++) {
         const double share = (double)counts[j] / total;
         if (share > 0.0) entropy -= share * log(share);
@@ -257,7 +262,7 @@ static void measure_codes(const vq_trainer *t, vq_step_metrics *m)
     m->perplexity = exp(entropy);
 }
 
-static void measure(const vq_trainer *t, double loss, double norm, vq_step_metrics *m)
+static void measure(vq_trainer *t, double loss, double norm, vq_step_metrics *m)
 {
     *m = (vq_step_metrics){.step = t->step,
                            .epoch =

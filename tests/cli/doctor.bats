@@ -88,3 +88,48 @@ doctor() {
     run doctor run
     [ "$status" -eq 2 ]
 }
+
+# Lines of every step, so that short trainings tell how they went.
+train_told() {
+    "$VQVAE" train some.npy -o run --preset tiny --threads 1 --quiet --set train.log_every=1 \
+        --set model.level.0.k=64 "$@"
+    doctor run some.npy > found
+}
+
+@test "a codebook that was used well and then lost is told from one that never lived" {
+    some_images 600
+    # The learning rate rises to a hundred times what this model bears.
+    train_told --steps 200 --set train.lr=0.2 --set train.warmup=200
+    [ "$(grep -m1 -o '^level.0, [a-z]*' found)" = "level.0, lost" ]
+    grep -q '^level.0, lost: its codes were better used before: .* from step 1[0-9]* on' found
+    grep -q '^level.0, loss: the loss fell to 0.[0-9]* around step' found
+    grep -A1 '^level.0, loss' found | grep -q -- '--set train.lr=0.067 --set train.clip=1'
+}
+
+@test "codes that grow without end are seen in the metrics" {
+    some_images 600
+    train_told --steps 150 --set model.commitment=0 --set train.revive=0
+    [ "$(grep -m1 -o '^level.0, [a-z]*' found)" = "level.0, drift" ]
+    grep -q '^level.0, norms: the codes grow and do not come to rest: ' found
+    grep -A1 '^level.0, norms' found | grep -q -- '--set model.commitment=0.25'
+    # The model alone does not tell.
+    [ "$(doctor run/model.safetensors some.npy | grep -c 'level.0, norms')" -eq 0 ]
+    # Neither do lines that are no metrics.
+    echo '{"step": 7' > run/metrics.jsonl
+    [ "$(doctor run some.npy | grep -c 'level.0, norms')" -eq 0 ]
+}
+
+@test "revival that never rests is told with what a step lacks" {
+    some_images 600
+    train_told --steps 300 --batch 2 --set model.level.0.k=256 --set model.codebook_init=kmeans \
+        --set train.revive=0.5 --set train.revive_every=2
+    grep -q '^level.0, revival: codes are revived again and again: [0-9]* times from step 120 to 240' \
+        found
+    grep -A1 '^level.0, revival' found | grep -q -- '--set train.batch=6'
+}
+
+@test "a training that went well has nothing told of it" {
+    some_images 600
+    train_told --steps 200 --set model.codebook_init=kmeans
+    grep -q '^level.0 is healthy' found
+}
