@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """PyTorch on CIFAR-10 with the settings of preset cifar10.
 
-    bench/peers/run bench/cifar_recipe.py [TAR] [--seed N] [--start debias]
+    bench/peers/run bench/cifar_recipe.py [TAR] [--seed N] [--all] [--revive 0.1] [--init normal]
 
 TAR holds train/CLASS/*.jpg and test/CLASS/*.jpg; without it, cifar10-jpeg.tar is looked for where
-VQVAE_DATA points and in ../shared/data. Prints the nmse on all test images. The decoded images
-are kept in build/ for the next run.
+VQVAE_DATA points and in ../shared/data. Prints the nmse on all test images. With --all it trains
+on every image of train/, as `vqvae train TAR:train --valid TAR:test` does. The decoded images are
+kept in build/ for the next run.
 """
 
 import argparse

@@ -47,6 +47,21 @@ class EmaQuantizer(nn.Module):
         if self.start != "debias":
             self.sums.copy_(self.codebook)
 
+    def correction(self):
+        """Averages that start at 0 are divided by this when they are used."""
+        return 1 - self.decay**self.steps if self.start == "debias" else 1.0
+
+    def moving_counts(self):
+        return self.counts / self.correction()
+
+    @torch.no_grad()
+    def place(self, codes, rows, counts):
+        """Puts codes on rows as if each had been chosen `counts` times in every step."""
+        counts = counts * self.correction()
+        self.codebook[codes] = rows
+        self.counts[codes] = counts
+        self.sums[codes] = rows * counts[:, None]
+
     def forward(self, z):  # N,h,w,D
         rows = z.flatten(0, 2)
         distance = (rows.square().sum(1, keepdim=True) - 2 * rows @ self.codebook.t()
@@ -66,7 +81,7 @@ class EmaQuantizer(nn.Module):
         self.steps += 1
         self.counts.mul_(self.decay).add_(hot.sum(0), alpha=1 - self.decay)
         self.sums.mul_(self.decay).add_(hot.t() @ rows, alpha=1 - self.decay)
-        scale = 1 - self.decay**self.steps if self.start == "debias" else 1.0
+        scale = self.correction()
         counts = self.counts / scale
         total = counts.sum()
         smooth = (counts + self.epsilon) / (total + len(counts) * self.epsilon) * total

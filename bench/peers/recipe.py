@@ -7,6 +7,7 @@ import time
 import numpy as np
 import torch
 
+import codebooks
 from paper import Peer
 
 
@@ -35,9 +36,31 @@ def batches(images, batch, rng):
 
 
 def hold_out(images, rng):
-    """The library keeps a twentieth, at most 5,000 images, from training."""
+    """The library keeps a twentieth, at most 5,000 images, from training, unless it is given others
+    to look at (`--valid`)."""
     kept = min(len(images) // 20, 5000)
     return images[rng.permutation(len(images))[kept:]]
+
+
+def start(model, init, feed, seed):
+    """First codes from data, before the first step."""
+    if init == "data":
+        model.quantizer.start_from(codebooks.vectors(model, next(feed)))
+    elif init == "kmeans":
+        codebooks.fit(model, feed, seed)
+
+
+def tend(model, x, feed, step, recipe, seed):
+    """After a step: dead codes get new places, and all codes where a fit is due. Returns how many
+    dead ones there were."""
+    if step > recipe["revive_until"] * recipe["steps"]:
+        return 0
+    revived = 0
+    if recipe["revive"] and step % recipe["revive_every"] == 0:
+        revived = codebooks.revive(model, x, recipe["revive"])
+    if recipe["refit_every"] and step % recipe["refit_every"] == 0:
+        codebooks.fit(model, feed, seed)
+    return revived
 
 
 @torch.no_grad()
@@ -54,11 +77,6 @@ def evaluate(model, images, variance):
     mse = error / images.size
     return {"mse": mse, "nmse": mse / variance, "psnr": -10 * math.log10(mse),
             "perplexity": math.exp(-(share * share.log()).sum().item()), "codes_used": len(share)}
-
-
-@torch.no_grad()
-def start_from_data(model, x):
-    model.quantizer.start_from(model.encoder(x).permute(0, 2, 3, 1).flatten(0, 2))
 
 
 class Average:
@@ -79,23 +97,28 @@ class Average:
         torch._foreach_copy_(self.weights, self.average)
 
 
-def train(settings, images, test, start, seed, compiled=True):
+def make(settings, channels, averages):
+    return Peer(settings["model"], channels, averages, settings["model"]["codebook_init"]).to(
+        memory_format=torch.channels_last)
+
+
+def train(settings, images, test, options):
     """Trains on `images` (bytes N,H,W,C) and returns the figures on `test`."""
-    recipe = settings["train"]
+    recipe, seed = settings["train"], options.seed
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    images = hold_out(images, rng)
+    if not options.all:
+        images = hold_out(images, rng)
     variance = (images / np.float64(255)).var()
-    init = settings["model"]["codebook_init"]
-    model = Peer(settings["model"], images.shape[-1], start, init).to(
-        memory_format=torch.channels_last)
-    if init == "data":
-        start_from_data(model, network_input(images[:recipe["batch"]]))
-    run = torch.compile(model) if compiled else model
+    model = make(settings, images.shape[-1], options.start or settings["model"]["ema_start"])
+    # Fits look at batches of their own, so that the steps see the same with and without them.
+    feed = batches(images, recipe["batch"], np.random.default_rng(seed + 1))
+    start(model, settings["model"]["codebook_init"], feed, seed)
+    run = model if options.eager else torch.compile(model)
     optimizer = torch.optim.Adam(model.parameters(), betas=(recipe["b1"], recipe["b2"]),
                                  eps=recipe["eps"])
     average = Average(model, recipe["average"]) if recipe["average"] else None
-    begin = time.time()
+    begin, revived = time.time(), 0
     for step, x in zip(range(1, recipe["steps"] + 1), batches(images, recipe["batch"], rng)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
@@ -104,11 +127,13 @@ def train(settings, images, test, start, seed, compiled=True):
         loss, mse = model.losses(x, reconstruction, commitment, variance)
         loss.backward()
         optimizer.step()
+        revived += tend(model, x, feed, step, recipe, seed)
         if average:
             average.step(step)
         if step % 500 == 0:
             print(f"step {step}: nmse {mse.item() / variance:.4f}, perplexity "
-                  f"{perplexity.item():.0f}, {time.time() - begin:.0f} s", flush=True)
+                  f"{perplexity.item():.0f}, {revived} revived, {time.time() - begin:.0f} s",
+                  flush=True)
     seconds = time.time() - begin
     last = evaluate(model, test, variance) | {"seconds": seconds}
     if average:
@@ -116,20 +141,28 @@ def train(settings, images, test, start, seed, compiled=True):
     return last, evaluate(model, test, variance) | {"seconds": seconds} if average else None
 
 
-def report(name, settings, start, seed, weights, figures):
-    recipe = settings["train"]
-    print(f"{name}, {weights} weights: {recipe['steps']} steps of {recipe['batch']}, start {start}, seed {seed}: "
-          f"test nmse {figures['nmse']:.4f}, mse {figures['mse']:.6f}, psnr "
-          f"{figures['psnr']:.2f}, perplexity {figures['perplexity']:.0f}, "
-          f"{figures['codes_used']} codes used, {figures['seconds']:.0f} s")
+def report(name, settings, options, weights, figures):
+    recipe, model = settings["train"], settings["model"]
+    averages = options.start or model["ema_start"]
+    print(f"{name}, {weights} weights: {recipe['steps']} steps of {recipe['batch']} on "
+          f"{'all images' if options.all else 'all but those held out'}, codes from "
+          f"{model['codebook_init']}, averages from {averages}, revive {recipe['revive']}, refit "
+          f"every {recipe['refit_every']}, seed {options.seed}: test nmse {figures['nmse']:.5f}, "
+          f"mse {figures['mse']:.6f}, psnr {figures['psnr']:.2f}, perplexity "
+          f"{figures['perplexity']:.0f}, {figures['codes_used']} codes used, "
+          f"{figures['seconds']:.0f} s")
 
 
 def add_options(parser):
-    parser.add_argument("--steps", type=int, help="instead of the preset's")
+    parser.add_argument("--steps", type=int, help="instead of the preset's, as the next ones")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--schedule", choices=["constant", "cosine"])
+    parser.add_argument("--revive", type=float, help="share of n/K; 0: never")
+    parser.add_argument("--refit-every", type=int, help="steps between fits by k-means; 0: never")
+    parser.add_argument("--init", choices=["uniform", "normal", "data", "kmeans"])
     parser.add_argument("--start", choices=["one", "zero", "debias"])
+    parser.add_argument("--all", action="store_true", help="hold no image out of training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
@@ -138,11 +171,12 @@ def add_options(parser):
 def run(name, settings, images, test, options):
     """What the two scripts on real images share."""
     torch.set_num_threads(options.threads)
-    for key in ("steps", "batch", "lr", "schedule"):
+    for key in ("steps", "batch", "lr", "schedule", "revive", "refit_every"):
         if getattr(options, key) is not None:
             settings["train"][key] = getattr(options, key)
-    start = options.start or settings["model"]["ema_start"]
-    last, averaged = train(settings, images, test, start, options.seed, not options.eager)
-    report(name, settings, start, options.seed, "last", last)
+    if options.init:
+        settings["model"]["codebook_init"] = options.init
+    last, averaged = train(settings, images, test, options)
+    report(name, settings, options, "last", last)
     if averaged:
-        report(name, settings, start, options.seed, "averaged", averaged)
+        report(name, settings, options, "averaged", averaged)
