@@ -371,8 +371,8 @@ static vq_status leave_alone(void *user, float *numbers, size_t count)
     return VQ_OK;
 }
 
-/* A fit anew brings all codes to the vectors of the encoder as it is, and all that is known of them:
- * here they had all been thrown far away. */
+/* A fit anew brings all codes to the vectors of the encoder as it is, and all that is known of
+ * them: here they had been thrown far away. */
 static void test_refit(void **state)
 {
     (void)state;
