@@ -70,6 +70,17 @@ assert_same_run() {
     assert_same_run once twice
 }
 
+@test "codebooks fitted anew where a training was stopped are the same" {
+    set -- "$data" --preset tiny --valid-every 10 --set model.codebook_init=kmeans \
+        --set train.refit_every=5 --set train.revive_until=1
+    train "$@" -o once --steps 20
+    train "$@" -o twice --steps 10
+    train "$@" -o twice --steps 20 --resume
+    assert_same_run once twice
+    train "$@" -o never --steps 20 --set train.refit_every=0
+    ! cmp -s once/model.safetensors never/model.safetensors
+}
+
 @test "lines beyond the state, and half a line, are cut on resuming" {
     set -- "$data" --preset tiny --set train.log_every=5 --valid-every 10
     train "$@" -o once --steps 20
