@@ -168,7 +168,7 @@ static vq_status start_by_kmeans(vq_context *ctx, const place *p)
     train.batch = BATCH;
     model.codebook_init = BY_KMEANS;
     VQ_TRY(vq_trainer_create(ctx, &model, &train, &data, p->backend, NULL, &trainer));
-    vq_status status = vq_trainer_start(trainer, same_batch, &copy);
+    vq_status status = vq_trainer_fit(trainer, same_batch, &copy);
     if (status == VQ_OK) status = vq_trainer_step(trainer, p->pixels, NULL);
     vq_trainer_destroy(trainer);
     return status;
