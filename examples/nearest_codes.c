@@ -9,7 +9,6 @@
 /* One row at a time; a thread of a server would do the same with a context of its own. */
 static vq_status run(vq_context *ctx, const vq_codebook *book, vq_matrix *data, float *vector)
 {
-    if (vq_matrix_columns(data) != vq_codebook_configuration(book)->dim) return VQ_E_SHAPE;
     for (int64_t i = 0; i < vq_matrix_rows(data); i++) {
         uint32_t code;
         float distance;
@@ -31,11 +30,13 @@ int main(int argc, char **argv)
     vq_status status = vq_codebook_load(ctx, argv[1], NULL, &book);
     if (status == VQ_OK) status = vq_matrix_open(ctx, argv[2], &data);
     float *vector = data ? calloc((size_t)vq_matrix_columns(data), sizeof *vector) : NULL;
-    if (status == VQ_OK) status = vector ? run(ctx, book, data, vector) : VQ_E_NOMEM;
+    const bool fits = data && vq_matrix_columns(data) == vq_codebook_configuration(book)->dim;
+    if (status == VQ_OK && fits) status = vector ? run(ctx, book, data, vector) : VQ_E_NOMEM;
     if (status != VQ_OK) fprintf(stderr, "%s: %s\n", vq_status_name(status), vq_context_error(ctx));
+    else if (!fits) fprintf(stderr, "the vectors are not as long as the codes\n");
     free(vector);
     vq_matrix_close(data);
     vq_codebook_destroy(ctx, book);
     vq_context_destroy(ctx);
-    return status != VQ_OK;
+    return status != VQ_OK || !fits;
 }
