@@ -109,15 +109,31 @@ int folder_make(program *p, const char *path)
     return DONE;
 }
 
+static int open_to_read(const char *path)
+{
+    int fd;
+    do fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static ssize_t read_some(int fd, char *to, size_t size)
+{
+    ssize_t n;
+    do n = read(fd, to, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 int file_read(program *p, const char *path, text *out)
 {
     char buffer[1 << 15];
-    FILE *file = fopen(path, "rb");
-    if (!file) return fail(p, BAD_INPUT, "%s: %s", path, strerror(errno));
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;) text_bytes(out, buffer, n);
-    const bool bad = ferror(file) != 0;
-    (void)fclose(file);
-    if (bad) return fail(p, BAD_INPUT, "%s: cannot be read to its end", path);
+    ssize_t n;
+    const int fd = open_to_read(path);
+    if (fd < 0) return fail(p, BAD_INPUT, "%s: %s", path, strerror(errno));
+    while ((n = read_some(fd, buffer, sizeof buffer)) > 0) text_bytes(out, buffer, (size_t)n);
+    (void)close(fd);
+    if (n < 0) return fail(p, BAD_INPUT, "%s: cannot be read to its end", path);
     if (!out->data) text_bytes(out, "", 0);
     return text_check(p, out);
 }

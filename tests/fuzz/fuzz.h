@@ -33,11 +33,20 @@ void fuzz_split(const uint8_t *bytes, size_t size, fuzz_piece *pieces, size_t n)
 /** A copy that ends in a zero, in the context's memory: vq_release(). NULL without memory. */
 char *fuzz_text(vq_context *ctx, fuzz_piece piece);
 
-/** Makes operation number `n` from now on fail once, with this errno; 0: none. An operation is an
- *  allocation of the context, or a file that it opens or reads. Returns how many there were since
- *  the last call. */
-typedef enum fuzz_fault { FUZZ_MEMORY, FUZZ_FILES, FUZZ_FAULTS } fuzz_fault;
+/** What can fail. Memory that jansson does not get it may not miss, see base/json.h. */
+typedef enum fuzz_fault {
+    FUZZ_MEMORY, /* allocations of the context */
+    FUZZ_HEAP,   /* others of our own code */
+    FUZZ_JSON,   /* those of jansson */
+    FUZZ_FILES,  /* files opened and read */
+    FUZZ_SYSTEM, /* files examined and mapped, folders listed */
+    FUZZ_FAULTS
+} fuzz_fault;
+/** Makes operation number `n` from now on fail once, with this errno; 0: none. Returns how many
+ *  there were since the last call. */
 long fuzz_fail(fuzz_fault kind, long n, int code);
+/** Whether that operation came, and failed other than by a signal. */
+bool fuzz_failed(fuzz_fault kind);
 
 /** One run of the target with all checks, as libFuzzer does it. */
 vq_status fuzz_run(const uint8_t *bytes, size_t size);

@@ -3,8 +3,6 @@
  * another ":half" or "/file" of the folder. */
 #include "fuzz/source.h"
 
-static const char *folder;
-
 /* Images with labels, with labels packed otherwise, and without; then what is no half. */
 static void make_folder(void)
 {
@@ -16,18 +14,19 @@ static void make_folder(void)
     static const char *const labels[] = {"train-labels-idx1-ubyte", "some-labels-idx1-ubyte.gz",
                                          "pack-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) fuzz_file_name(0, images[i]);
-    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
-        folder = fuzz_file_name(1, labels[i]);
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) fuzz_file_name(1, labels[i]);
 }
 
 vq_status fuzz_target(vq_context *ctx, const uint8_t *bytes, size_t size)
 {
+    static bool named;
     fuzz_piece pieces[3];
     char path[512];
-    if (!folder) make_folder();
+    if (!named) make_folder();
+    named = true;
     fuzz_split(bytes, size, pieces, 3);
     fuzz_file(0, pieces[0].bytes, pieces[0].size);
     fuzz_file(1, pieces[1].bytes, pieces[1].size);
-    fuzz_path(path, sizeof path, folder, "/train-images-idx3-ubyte", pieces[2]);
+    fuzz_path(path, sizeof path, "/train-images-idx3-ubyte", pieces[2]);
     return fuzz_dataset(ctx, path, NULL);
 }

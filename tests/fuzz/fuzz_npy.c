@@ -7,7 +7,6 @@
 static vq_status write_and_read(vq_context *ctx, const vq_array *first)
 {
     vq_array second;
-    fuzz_keep_written(ctx);
     VQ_TRY(vq_npy_save(ctx, "fuzz.npy", first));
     const fuzz_piece written = fuzz_written();
     VQ_TRY(vq_npy_parse(ctx, written.bytes, written.size, &second));

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz/harness.c -- one input after the other, in one context whose memory is counted. */
+ * fuzz/harness.c -- one input after the other, in one context. */
 #define _GNU_SOURCE /* memmem */
-#include "base/platform.h"
-#include "fuzz/fuzz.h"
+#include "fuzz/system.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +18,21 @@ _Noreturn void fuzz_broken(const char *condition, const char *file, int line)
     abort();
 }
 
-/* ---- memory and files that are counted, and fail on demand -------------------- */
+/* ---- operations that are counted, and fail on demand --------------------------- */
 
 static struct {
     long calls, fail_at;
     int code;
 } operations[FUZZ_FAULTS];
 
-static vq_allocator memory;
-static vq_file_hooks files;
-static long live; /* blocks not released yet */
+static bool inside;
 
-static bool fails(fuzz_fault kind)
+bool fuzz_inside(void)
+{
+    return inside;
+}
+
+bool fuzz_fails(fuzz_fault kind)
 {
     if (++operations[kind].calls != operations[kind].fail_at) return false;
     errno = operations[kind].code;
@@ -46,38 +48,23 @@ long fuzz_fail(fuzz_fault kind, long n, int code)
     return calls;
 }
 
+bool fuzz_failed(fuzz_fault kind)
+{
+    const bool came =
+        operations[kind].fail_at > 0 && operations[kind].calls >= operations[kind].fail_at;
+    return came && operations[kind].code != EINTR;
+}
+
 static void *take(void *user, size_t size)
 {
     (void)user;
-    if (fails(FUZZ_MEMORY) || size > FUZZ_BLOCK_MAX) return NULL;
-    void *block = memory.alloc(memory.user, size);
-    if (block) live++;
-    return block;
+    return fuzz_fails(FUZZ_MEMORY) || size > FUZZ_BLOCK_MAX ? NULL : fuzz_memory_take(size);
 }
 
 static void give(void *user, void *block)
 {
     (void)user;
-    live--;
-    memory.release(memory.user, block);
-}
-
-static int open_file(void *user, const char *path, int flags, int mode)
-{
-    (void)user;
-    return fails(FUZZ_FILES) ? -1 : files.open(files.user, path, flags, mode);
-}
-
-static long long read_file(void *user, int fd, void *to, size_t size)
-{
-    (void)user;
-    return fails(FUZZ_FILES) ? -1 : files.read(files.user, fd, to, size);
-}
-
-static long long read_file_at(void *user, int fd, void *to, size_t size, long long offset)
-{
-    (void)user;
-    return fails(FUZZ_FILES) ? -1 : files.read_at(files.user, fd, to, size, offset);
+    free(block);
 }
 
 /* A context for all inputs: making one asks the processor what it is, which is slow. */
@@ -87,12 +74,7 @@ vq_context *fuzz_context(void)
     if (context) return context;
     vq_context_config config;
     vq_context_config_default(&config);
-    memory = vq_platform_allocator();
-    vq_platform_files(&files);
     config.allocator = (vq_allocator){take, give, NULL};
-    config.files.open = open_file;
-    config.files.read = read_file;
-    config.files.read_at = read_file_at;
     config.threads = 1;
     FUZZ_CHECK(vq_context_create(&config, &context) == VQ_OK);
     return context;
@@ -110,12 +92,15 @@ static void check_sentence(const char *sentence)
 vq_status fuzz_run(const uint8_t *bytes, size_t size)
 {
     vq_context *ctx = fuzz_context();
-    const long before = live;
     ctx->error[0] = '\0';
+    fuzz_memory_begin();
+    inside = true;
     const vq_status status = fuzz_target(ctx, bytes, size);
+    inside = false;
     FUZZ_CHECK(status != VQ_E_INTERNAL);
     if (status != VQ_OK) check_sentence(ctx->error);
-    FUZZ_CHECK(live == before);
+    fuzz_memory_end();
+    FUZZ_CHECK(fuzz_files_open() == 0);
     return status;
 }
 
