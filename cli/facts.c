@@ -8,6 +8,15 @@
 
 enum { CELL = 64, COLUMNS = 16 };
 
+/* jansson names its lack of memory, or says nothing, perhaps not even that all is well. */
+json_t *facts_read(const char *bytes, size_t size, size_t flags, json_error_t *error)
+{
+    *error = (json_error_t){0};
+    json_t *value = json_loadb(bytes, size, flags, error);
+    if (!value && json_error_code(error) == json_error_out_of_memory) error->text[0] = '\0';
+    return value;
+}
+
 json_t *fact_number(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();

@@ -6,6 +6,11 @@
 #include "program.h"
 #include <jansson.h>
 
+/** Reads a text of JSON, `flags` being jansson's; json_decref().
+ *  @param error  what is wrong with it; an empty text where memory was short
+ *  @return NULL where either is so */
+json_t *facts_read(const char *bytes, size_t size, size_t flags, json_error_t *error);
+
 /** A JSON number; null where it is not finite. */
 json_t *fact_number(double value);
 /** A JSON list of numbers. */

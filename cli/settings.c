@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/settings.c -- sections of settings, read and written by the library's own tables. */
 #include "settings.h"
+#include "facts.h"
 #include "files.h"
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ int settings_preset(program *p, const char *name, settings *s)
                     *hint ? hint : "; `vqvae presets` lists them");
     }
     json_t *object = json_loads(preset->json, JSON_REJECT_DUPLICATES, NULL);
+    if (!object) return fail(p, MACHINE_FAILED, "no memory for settings");
     const int code = settings_read(p, object, preset->name, s);
     json_decref(object);
     return code;
@@ -93,8 +95,9 @@ int json_file(program *p, const char *path, json_t **out)
     int code;
     *out = NULL;
     TRY_TO(file_read(p, path, &t));
-    *out = json_loadb(t.data, t.used, JSON_REJECT_DUPLICATES, &error);
-    if (!*out)
+    *out = facts_read(t.data, t.used, JSON_REJECT_DUPLICATES, &error);
+    if (!*out && !*error.text) code = fail(p, MACHINE_FAILED, "no memory for %s", path);
+    else if (!*out)
         code =
             fail(p, BAD_INPUT, "%s: line %d is not valid JSON: %s", path, error.line, error.text);
 done:

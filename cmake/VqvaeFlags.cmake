@@ -29,7 +29,9 @@ if(VQ_FUZZ)
     if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
         message(FATAL_ERROR "VQ_FUZZ needs clang, whose libFuzzer it is; here is ${CMAKE_C_COMPILER_ID}")
     endif()
-    add_compile_options(-fsanitize=fuzzer-no-link)
+    add_compile_options(
+        -fsanitize=fuzzer-no-link
+        -fsanitize-coverage-ignorelist=${CMAKE_CURRENT_SOURCE_DIR}/tests/fuzz/unobserved.txt)
 endif()
 if(VQ_SANITIZE)
     set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all)

@@ -34,7 +34,6 @@ static vq_status check_features(vq_context *ctx, const WebPBitstreamFeatures *im
     const int64_t pixels = (int64_t)image->width * image->height;
     VQ_CHECK(ctx, !image->has_animation, VQ_E_UNSUPPORTED,
              "WebP: the image is animated; only still ones are read, so save one of its frames");
-    VQ_TRY(vq_image_check_size(ctx, image->height, image->width));
     VQ_CHECK(ctx, pixels <= FREE_PIXELS || (size_t)(pixels / PIXELS_PER_BYTE_MAX) <= size,
              VQ_E_FORMAT, "WebP: %zu bytes are too few for an image %d pixels wide and %d high",
              size, image->width, image->height);

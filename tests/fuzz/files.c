@@ -286,7 +286,7 @@ void *__wrap_mmap(void *at, size_t size, int access, int kind, int fd, off_t fro
     FUZZ_CHECK(file && file->what >= 0 && from == 0 && size == slots[file->what].size);
     if (size == 0) errno = EINVAL;
     if (size == 0 || fuzz_fails(FUZZ_SYSTEM)) return MAP_FAILED;
-    void *bytes = malloc(size);
+    void *bytes = fuzz_memory_take(size);
     FUZZ_CHECK(bytes);
     return memcpy(bytes, slots[file->what].bytes, size);
 }

@@ -33,13 +33,13 @@ void fuzz_split(const uint8_t *bytes, size_t size, fuzz_piece *pieces, size_t n)
 /** A copy that ends in a zero, in the context's memory: vq_release(). NULL without memory. */
 char *fuzz_text(vq_context *ctx, fuzz_piece piece);
 
-/** What can fail. Memory that jansson does not get it may not miss, see base/json.h. */
+/** What can fail. */
 typedef enum fuzz_fault {
-    FUZZ_MEMORY, /* allocations of the context */
-    FUZZ_HEAP,   /* others of our own code */
-    FUZZ_JSON,   /* those of jansson */
-    FUZZ_FILES,  /* files opened and read */
-    FUZZ_SYSTEM, /* files examined and mapped, folders listed */
+    FUZZ_MEMORY,    /* allocations of the context */
+    FUZZ_HEAP,      /* others of our own code */
+    FUZZ_LIBRARIES, /* calls of other libraries */
+    FUZZ_FILES,     /* files opened and read */
+    FUZZ_SYSTEM,    /* files examined and mapped, folders listed */
     FUZZ_FAULTS
 } fuzz_fault;
 /** Makes operation number `n` from now on fail once, with this errno; 0: none. Returns how many

@@ -28,6 +28,7 @@ static vq_status write_and_read(vq_context *ctx, const vq_image *first)
 vq_status fuzz_image(vq_context *ctx, const uint8_t *bytes, size_t size)
 {
     vq_image image;
+    vq_image_clear(ctx, NULL);
     vq_status status = vq_image_decode(ctx, bytes, size, &image);
     if (status != VQ_OK) {
         FUZZ_CHECK(!image.pixels);

@@ -21,12 +21,8 @@
 #endif
 #ifdef FUZZ_POISONS
 #include <sanitizer/asan_interface.h>
-#define POISON(at, size) ASAN_POISON_MEMORY_REGION(at, size)
-#define ALLOW(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
 #define SEES_POISON __attribute__((no_sanitize("address")))
 #else
-#define POISON(at, size) ((void)(at), (void)(size))
-#define ALLOW(at, size) ((void)(at), (void)(size))
 #define SEES_POISON
 #endif
 
@@ -41,14 +37,34 @@ typedef struct block {
     block_state state;
 } block;
 
+/* One byte of `shadow` tells the sanitizer about 8 of the arena: 0, all may be used; 1 to 7, so
+ * many of them; more, none. Its own functions for that take longer than all else of a block. */
 static struct {
     unsigned char *bytes; /* mapped, so that the search for leaks finds no stale pointer in it */
+    unsigned char *shadow;
     size_t used;
     long live;
     bool off;
 } arena;
 
-static void *take_json(size_t size);
+enum { PER_SHADOW = 8, NONE = 0xf7 /* "poisoned by user" in the sanitizer's reports */ };
+
+SEES_POISON static void poison(size_t at, size_t size)
+{
+    unsigned char *shadow = arena.shadow + at / PER_SHADOW;
+    for (size_t i = 0; arena.shadow && i < (size + PER_SHADOW - 1) / PER_SHADOW; i++)
+        shadow[i] = NONE;
+}
+
+SEES_POISON static void allow(size_t at, size_t size)
+{
+    unsigned char *shadow = arena.shadow + at / PER_SHADOW;
+    if (!arena.shadow) return;
+    for (size_t i = 0; i < size / PER_SHADOW; i++) shadow[i] = 0;
+    if (size % PER_SHADOW) shadow[size / PER_SHADOW] = (unsigned char)(size % PER_SHADOW);
+}
+
+static void *take_heap(size_t size);
 
 static void open_arena(void)
 {
@@ -56,8 +72,14 @@ static void open_arena(void)
     arena.off = getenv("FUZZ_MALLOC") != NULL;
     arena.bytes = mmap(NULL, ARENA_SIZE, access, kind, -1, 0);
     FUZZ_CHECK(arena.bytes != MAP_FAILED);
-    POISON(arena.bytes, ARENA_SIZE);
-    json_set_alloc_funcs(take_json, free);
+#ifdef FUZZ_POISONS
+    size_t scale, offset;
+    __asan_get_shadow_mapping(&scale, &offset);
+    FUZZ_CHECK(scale == 3);
+    arena.shadow = (unsigned char *)(((uintptr_t)arena.bytes >> scale) + offset);
+#endif
+    poison(0, ARENA_SIZE);
+    json_set_alloc_funcs(take_heap, free); /* which never fail: it would not notice */
 }
 
 SEES_POISON static void *take(size_t size, size_t alignment)
@@ -71,8 +93,8 @@ SEES_POISON static void *take(size_t size, size_t alignment)
     *(block *)(void *)(bytes - sizeof(block)) = (block){size, TAKEN};
     arena.used = at + size;
     arena.live++;
-    ALLOW(bytes, size);
-    memset(bytes, 0xbe, size < FILLED ? size : FILLED);
+    allow(at, size);
+    for (size_t i = 0; i < size && i < FILLED; i++) bytes[i] = 0xbe;
     return bytes;
 }
 
@@ -93,7 +115,7 @@ SEES_POISON static void give(void *bytes)
     block *b = block_of(bytes);
     b->state = GIVEN;
     arena.live--;
-    POISON(bytes, b->size);
+    poison((size_t)((unsigned char *)bytes - arena.bytes), b->size);
 }
 
 SEES_POISON static size_t size_of(void *bytes)
@@ -133,11 +155,6 @@ static bool fails(void)
 static void *take_heap(size_t size)
 {
     return uses_arena() ? take(size, sizeof(block)) : __real_malloc(size);
-}
-
-static void *take_json(size_t size)
-{
-    return fuzz_inside() && fuzz_fails(FUZZ_JSON) ? NULL : take_heap(size);
 }
 
 void *__wrap_malloc(size_t size)

@@ -69,6 +69,9 @@ static bool replay(const char *path, const char *name)
     const vq_status status = fuzz_run(bytes, size);
     const bool good = check_verdict(path, name, status) &&
                       fail_each(path, bytes, size, status, FUZZ_MEMORY, ENOMEM, VQ_E_NOMEM) &&
+                      fail_each(path, bytes, size, status, FUZZ_HEAP, ENOMEM, VQ_E_NOMEM) &&
+                      fail_each(path, bytes, size, status, FUZZ_LIBRARIES, ENOMEM, VQ_E_NOMEM) &&
+                      fail_each(path, bytes, size, status, FUZZ_SYSTEM, EIO, VQ_E_IO) &&
                       fail_each(path, bytes, size, status, FUZZ_FILES, EIO, VQ_E_IO) &&
                       fail_each(path, bytes, size, status, FUZZ_FILES, EINTR, status);
     free(bytes);
