@@ -23,7 +23,7 @@ SHAPES = ((65536, 64, 512), (200000, 16, 1024), (20000, 256, 1024))
 class Context(ctypes.Structure):
     """vq_context_config; the allocator's and the files' hooks are left NULL."""
 
-    _fields_ = [("hooks", ctypes.c_void_p * 11), ("threads", ctypes.c_int), ("log", ctypes.c_void_p),
+    _fields_ = [("hooks", ctypes.c_void_p * 12), ("threads", ctypes.c_int), ("log", ctypes.c_void_p),
                 ("log_user", ctypes.c_void_p), ("cpu", ctypes.c_char_p)]
 
 

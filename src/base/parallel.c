@@ -71,3 +71,16 @@ double vq_sum_chunks(vq_context *ctx, size_t count, vq_sum_fn *fn, const void *a
     for (size_t i = 0; i < chunks; i++) sum += partials[i];
     return sum;
 }
+
+static double sum_numbers(const void *arg, size_t begin, size_t end)
+{
+    const double *numbers = arg;
+    double sum = 0.0;
+    for (size_t i = begin; i < end; i++) sum += numbers[i];
+    return sum;
+}
+
+double vq_sum_numbers(vq_context *ctx, size_t count, const double *numbers, double *partials)
+{
+    return vq_sum_chunks(ctx, count, sum_numbers, numbers, partials);
+}

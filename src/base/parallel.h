@@ -37,5 +37,7 @@ typedef double vq_sum_fn(const void *arg, size_t begin, size_t end);
 double vq_sum_chunks(vq_context *ctx, size_t count, vq_sum_fn *fn, const void *arg,
                      double *partials);
 size_t vq_sum_chunks_count(size_t count);
+/** The sum of `count` numbers, taken like that. */
+double vq_sum_numbers(vq_context *ctx, size_t count, const double *numbers, double *partials);
 
 #endif

@@ -225,6 +225,91 @@ TARGET static void search(size_t depth, const float *x, const float *codes, cons
     }
 }
 
+/* Six vectors by the codes of a panel, which lie in the lanes. */
+enum { TEAM = 6 };
+
+TARGET static inline __attribute__((always_inline)) void score_team(size_t depth,
+                                                                    const float *const x[TEAM],
+                                                                    const float *codes,
+                                                                    const float *half,
+                                                                    __m256 score[TEAM][2])
+{
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < TEAM; i++) score[i][0] = score[i][1] = _mm256_setzero_ps();
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        const __m256 code0 = _mm256_loadu_ps(codes), code1 = _mm256_loadu_ps(codes + 8);
+        VQ_UNROLL(6)
+        for (size_t i = 0; i < TEAM; i++) {
+            const __m256 number = _mm256_broadcast_ss(x[i] + p);
+            score[i][0] = _mm256_fmadd_ps(number, code0, score[i][0]);
+            score[i][1] = _mm256_fmadd_ps(number, code1, score[i][1]);
+        }
+    }
+    /* The minimum of a score that is not a number is the second operand. */
+    const __m256 most = _mm256_set1_ps(INFINITY);
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < TEAM; i++) {
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < 2; v++)
+            score[i][v] =
+                _mm256_min_ps(_mm256_sub_ps(_mm256_loadu_ps(half + 8 * v), score[i][v]), most);
+    }
+}
+
+/* Minima of even and odd pairs of a and b: a, b, a, b in either half. */
+TARGET static inline __m256 least_of_pairs(__m256 a, __m256 b)
+{
+    return _mm256_min_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+}
+
+/* The least score of each vector of a team. */
+TARGET static inline void least_of_team(__m256 score[TEAM][2], float least[8])
+{
+    __m256 m[TEAM];
+    VQ_UNROLL(6)
+    for (size_t i = 0; i < TEAM; i++) m[i] = _mm256_min_ps(score[i][0], score[i][1]);
+    const __m256 a = least_of_pairs(m[0], m[1]), b = least_of_pairs(m[2], m[3]);
+    const __m256 c = least_of_pairs(m[4], m[5]);
+    const __m256 ab = _mm256_min_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+    const __m256 cc = _mm256_min_ps(_mm256_shuffle_ps(c, c, 0x44), _mm256_shuffle_ps(c, c, 0xee));
+    _mm256_storeu_ps(least, _mm256_min_ps(_mm256_permute2f128_ps(ab, cc, 0x20),
+                                          _mm256_permute2f128_ps(ab, cc, 0x31)));
+}
+
+/* Moves a row's best on to the first code that has the least score of the panel. */
+TARGET static inline void take_best(const vq_row_search *s, uint32_t row, float least,
+                                    const __m256 score[2], int32_t first)
+{
+    const __m256 wanted = _mm256_set1_ps(least);
+    const int low = _mm256_movemask_ps(_mm256_cmp_ps(score[0], wanted, _CMP_EQ_OQ));
+    const int high = _mm256_movemask_ps(_mm256_cmp_ps(score[1], wanted, _CMP_EQ_OQ));
+    const int32_t at = first + __builtin_ctz((unsigned)(low | high << 8));
+    if (least < s->best[row] || at < s->at[row]) {
+        s->best[row] = least;
+        s->at[row] = at;
+    }
+}
+
+/* The last team is filled up with copies of its last vector. */
+TARGET static void search_rows(const vq_row_search *s, const float *codes, const float *half,
+                               int32_t first)
+{
+    for (size_t i = 0; i < s->count; i += TEAM) {
+        const size_t left = s->count - i, count = left < TEAM ? left : TEAM;
+        const float *x[TEAM];
+        __m256 score[TEAM][2];
+        float least[8];
+        for (size_t j = 0; j < TEAM; j++)
+            x[j] = s->x + s->rows[i + (j < count ? j : count - 1)] * s->depth;
+        score_team(s->depth, x, codes, half, score);
+        least_of_team(score, least);
+        for (size_t j = 0; j < count; j++) {
+            const uint32_t row = s->rows[i + j];
+            if (least[j] <= s->best[row]) take_best(s, row, least[j], score[j], first);
+        }
+    }
+}
+
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2, float *average)
 {
@@ -293,6 +378,9 @@ const vq_kernels vq_kernels_avx2 = {
     .dots = dots,
     .halves = halves,
     .search = search,
+    .search_rows = search_rows,
+    .screen_rows = vq_screen_rows_x86,
+    .list_rows = vq_list_rows_x86,
     .adam = adam,
     .squares = squares,
     .winograd = vq_winograd_avx2,

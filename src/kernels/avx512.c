@@ -7,6 +7,7 @@
 #include "kernels/winograd.h"
 #include "kernels/x86.h"
 #include <immintrin.h>
+#include <math.h>
 
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
 #define INLINE TARGET static inline __attribute__((always_inline))
@@ -270,6 +271,51 @@ TARGET static void search_narrow(size_t depth, const float *x, const float *code
     search_any(depth, x, 1, codes, half, count, first, best, at);
 }
 
+/* Twelve vectors by the codes of a panel, which lie in the lanes. */
+enum { TEAM = 12 };
+
+INLINE void score_team(size_t depth, const float *const x[TEAM], const float *codes,
+                       const float *half, __m512 score[TEAM])
+{
+    VQ_UNROLL(12)
+    for (size_t i = 0; i < TEAM; i++) score[i] = _mm512_setzero_ps();
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        const __m512 numbers = _mm512_loadu_ps(codes);
+        VQ_UNROLL(12)
+        for (size_t i = 0; i < TEAM; i++)
+            score[i] = _mm512_fmadd_ps(_mm512_set1_ps(x[i][p]), numbers, score[i]);
+    }
+    /* The minimum of a score that is not a number is the second operand. */
+    VQ_UNROLL(12)
+    for (size_t i = 0; i < TEAM; i++)
+        score[i] =
+            _mm512_min_ps(_mm512_sub_ps(_mm512_loadu_ps(half), score[i]), _mm512_set1_ps(INFINITY));
+}
+
+/* The last team is filled up with copies of its last vector. */
+TARGET static void search_rows(const vq_row_search *s, const float *codes, const float *half,
+                               int32_t first)
+{
+    for (size_t i = 0; i < s->count; i += TEAM) {
+        const size_t left = s->count - i, count = left < TEAM ? left : TEAM;
+        const float *x[TEAM];
+        __m512 score[TEAM];
+        for (size_t j = 0; j < TEAM; j++)
+            x[j] = s->x + s->rows[i + (j < count ? j : count - 1)] * s->depth;
+        score_team(s->depth, x, codes, half, score);
+        for (size_t j = 0; j < count; j++) {
+            const uint32_t row = s->rows[i + j];
+            const float least = _mm512_reduce_min_ps(score[j]);
+            if (!(least <= s->best[row])) continue;
+            const __mmask16 equal = _mm512_cmp_ps_mask(score[j], _mm512_set1_ps(least), _CMP_EQ_OQ);
+            const int32_t at = first + __builtin_ctz((unsigned)equal);
+            if (!(least < s->best[row] || at < s->at[row])) continue;
+            s->best[row] = least;
+            s->at[row] = at;
+        }
+    }
+}
+
 TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
                         const float *gradient, float *moment1, float *moment2, float *average)
 {
@@ -331,8 +377,9 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
 #define KERNELS                                                                                    \
     .search_lanes = LANES, .correlate_panels = VQ_PANELS_MAX, .correlate = correlate,              \
     .outer = outer, .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves,         \
-    .search = search, .search_narrow = search_narrow, .adam = adam, .squares = squares,            \
-    .winograd = vq_winograd_avx512
+    .search = search, .search_narrow = search_narrow, .search_rows = search_rows,                  \
+    .screen_rows = vq_screen_rows_x86, .list_rows = vq_list_rows_x86, .adam = adam,                \
+    .squares = squares, .winograd = vq_winograd_avx512
 
 const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
 const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",

@@ -50,6 +50,51 @@ typedef void vq_halves_fn(size_t depth, const float *codes, float *half);
 typedef void vq_search_fn(size_t depth, const float *x, const float *codes, const float *half,
                           size_t count, int32_t first, float *best, int32_t *at);
 
+/** Some of the vectors that lie row after row, and what is known of each. */
+typedef struct vq_row_search {
+    size_t depth;
+    const float *x;       /* row r begins at x[r*depth] */
+    const uint32_t *rows; /* `count` of them, all different */
+    size_t count;
+    float *best; /* of row r at [r] */
+    int32_t *at; /* likewise */
+} vq_row_search;
+
+/** Searches one panel, whose codes have the indices first, first + 1, ..., for the vector of each
+ *  row r = rows[i]. Where its least score is less than best[r], or as small and the lowest index
+ *  that has it lower than at[r], best[r] becomes that score and at[r] that index. A score that is
+ *  not a number counts as +infinity. Panels may be searched in any order. */
+typedef void vq_search_rows_fn(const vq_row_search *s, const float *codes, const float *half,
+                               int32_t first);
+
+/** The same vectors in whole numbers of 16 bits, two of them in each of `pairs` words, the first in
+ *  the lower half. */
+typedef struct vq_row_screen {
+    size_t pairs;
+    const uint32_t *x;    /* row r begins at x[r*pairs] */
+    const uint32_t *rows; /* `count` of them */
+    size_t count;
+    int32_t *most; /* of the vector rows[i] at [i] */
+} vq_row_screen;
+
+/** most[i] = max over all codes j of start[j] + the product of the vector rows[i] with code j, for
+ *  `panels` of them, at least 1, in which pair p of code j lies at codes[p*VQ_CODE_PANEL + j]. No
+ *  sum on the way leaves the range of int32_t. */
+typedef void vq_screen_rows_fn(const vq_row_screen *s, const uint32_t *codes, const int32_t *start,
+                               size_t panels);
+
+/** What is within reach of vectors, see nearest_moved.c. */
+typedef struct vq_reach {
+    size_t count;
+    const float *reach;  /* of every vector */
+    const uint32_t *own; /* the group in which it was searched already */
+} vq_reach;
+
+/** Writes to `rows` the i, rising, whose own group is not `group` and for which not lower[i] >
+ *  (reach[i] + moved) * (1 + 2^-20); returns how many. `rows` has room for count + 8. */
+typedef size_t vq_list_rows_fn(const vq_reach *reach, const float *lower, float moved,
+                               uint32_t group, uint32_t *rows);
+
 /** Adam on `count` numbers; see train/optimizer.c for the formula. With g the gradient scaled
  *  and with l2 added, each line rounded once per operation:
  *    moment1 += (1 - decay1) * (g - moment1)
@@ -102,7 +147,10 @@ typedef struct vq_kernels {
     vq_dots_fn *dots;
     vq_halves_fn *halves;
     vq_search_fn *search;
-    vq_search_fn *search_narrow;          /* of half as many lanes; NULL where there is none */
+    vq_search_fn *search_narrow; /* of half as many lanes; NULL where there is none */
+    vq_search_rows_fn *search_rows;
+    vq_screen_rows_fn *screen_rows;
+    vq_list_rows_fn *list_rows;
     const struct vq_screening *screening; /* of screening.h; NULL where there is no bf16 */
     vq_adam_fn *adam;
     vq_squares_fn *squares;

@@ -48,6 +48,52 @@ typedef void vq_rows_fn(void *arg, size_t begin, size_t end);
 void vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                      int32_t *idx, void *workspace, vq_rows_fn *then, void *arg);
 
+enum { VQ_TRACK_GROUPS = 64 }; /* of codes, at most */
+
+/** What is kept of n vectors from one search to the next of codes that move in between: the vectors
+ *  and the codes in whole numbers, and bounds of distances. See nearest_moved.c. Its arrays lie in
+ *  the memory it was started in. */
+typedef struct vq_code_track {
+    size_t n, dim, n_codes, panels;
+    size_t pairs;        /* words of a vector in whole numbers */
+    size_t groups;       /* of codes */
+    size_t group_panels; /* panels of codes in a group */
+    size_t block;        /* vectors that are searched together */
+    bool known;          /* whether the bounds below mean something */
+    float scale;         /* whole numbers to a unit; a power of two */
+    float *origin;       /* dim: from where they are counted */
+    uint32_t *x;         /* n x pairs */
+    int32_t *square;     /* n: squared length in whole numbers */
+    float *gap;          /* n: how far a vector is from its whole numbers, at most */
+    uint32_t *codes;     /* panels, as screen_rows() takes them */
+    int32_t *start;      /* of each code: minus half its squared length, rounded up */
+    float *code_gap;     /* groups: `gap` of its codes, at most */
+    float *moved;        /* groups: how far its codes have moved since the start, at most */
+    float *lower;        /* blocks x groups x vectors of a block: at most the distance to the codes
+                            of the group, plus what `moved` was when this was found */
+    float *before;       /* n_codes x dim: the codes as they were searched last */
+} vq_code_track;
+
+/** Fills in all but the arrays; returns the bytes that the start needs, in memory aligned to 64: a
+ *  float for every vector and 16 codes (or VQ_TRACK_GROUPS of them for a vector where there are
+ *  more), beside half of what the vectors take. */
+size_t vq_code_track_plan(const vq_code_index *index, size_t n, vq_code_track *track);
+/** Begins with these vectors, in `memory`. */
+void vq_code_track_start(vq_context *ctx, const vq_code_index *index, const float *x, void *memory,
+                         vq_code_track *track);
+/** Follows the codes to where the index has them now. */
+void vq_code_track_follow(vq_context *ctx, const vq_code_index *index, vq_code_track *track);
+
+/** Bytes, aligned to 64, that vq_nearest_moved() works in. */
+size_t vq_nearest_moved_workspace(const vq_context *ctx, const vq_code_index *index,
+                                  const vq_code_track *track);
+/** vq_nearest_run() for the n vectors of the track, as they were at its start: the same codes, ties
+ *  included, by searching only groups of codes that may hold them. The index is built anew whenever
+ *  the codes have moved.
+ *  @param idx  out; in: what the last search found, before the second and later ones */
+void vq_nearest_moved(vq_context *ctx, const vq_code_index *index, vq_code_track *track,
+                      const float *x, int32_t *idx, void *workspace);
+
 /** Bytes, aligned to 64, that a search of the `top` nearest codes works in. */
 size_t vq_nearest_top_workspace(const vq_context *ctx, const vq_code_index *index, size_t n,
                                 size_t top);

@@ -287,6 +287,109 @@ static void search(size_t depth, const float *x, const float *codes, const float
     }
 }
 
+/* Four vectors by the codes of a panel, which lie in the lanes. */
+enum { TEAM = 4 };
+
+static inline void score_team(size_t depth, const float *const x[TEAM], const float *codes,
+                              const float *half, float32x4_t score[TEAM][4])
+{
+    VQ_UNROLL(4)
+    for (size_t i = 0; i < TEAM; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < 4; v++) score[i][v] = vdupq_n_f32(0.0f);
+    }
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < 4; v++) {
+            const float32x4_t numbers = vld1q_f32(codes + 4 * v);
+            VQ_UNROLL(4)
+            for (size_t i = 0; i < TEAM; i++)
+                score[i][v] = vfmaq_n_f32(score[i][v], numbers, x[i][p]);
+        }
+    }
+    /* Of a number and what is none, this is the number. */
+    VQ_UNROLL(4)
+    for (size_t i = 0; i < TEAM; i++) {
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < 4; v++)
+            score[i][v] =
+                vminnmq_f32(vsubq_f32(vld1q_f32(half + 4 * v), score[i][v]), vdupq_n_f32(INFINITY));
+    }
+}
+
+/* The first code of a panel that has the given score. */
+static inline int32_t first_with(float least, const float32x4_t score[4])
+{
+    int32_t at = 0;
+    while (score[at / 4][at % 4] != least) at++;
+    return at;
+}
+
+/* The last team is filled up with copies of its last vector. */
+static void search_rows(const vq_row_search *s, const float *codes, const float *half,
+                        int32_t first)
+{
+    for (size_t i = 0; i < s->count; i += TEAM) {
+        const size_t left = s->count - i, count = left < TEAM ? left : TEAM;
+        const float *x[TEAM];
+        float32x4_t score[TEAM][4];
+        for (size_t j = 0; j < TEAM; j++)
+            x[j] = s->x + s->rows[i + (j < count ? j : count - 1)] * s->depth;
+        score_team(s->depth, x, codes, half, score);
+        for (size_t j = 0; j < count; j++) {
+            const uint32_t row = s->rows[i + j];
+            const float least = vminvq_f32(vminq_f32(vminq_f32(score[j][0], score[j][1]),
+                                                     vminq_f32(score[j][2], score[j][3])));
+            if (!(least <= s->best[row])) continue;
+            const int32_t at = first + first_with(least, score[j]);
+            if (!(least < s->best[row] || at < s->at[row])) continue;
+            s->best[row] = least;
+            s->at[row] = at;
+        }
+    }
+}
+
+/* One vector by the codes of a panel: each pair of numbers is two products and their sum. */
+static inline int32_t most_of_panel(size_t pairs, const uint32_t *x, const uint32_t *codes,
+                                    const int32_t *start)
+{
+    int32x4_t sum[4];
+    VQ_UNROLL(4)
+    for (size_t v = 0; v < 4; v++) sum[v] = vld1q_s32(start + 4 * v);
+    for (size_t p = 0; p < pairs; p++, codes += VQ_CODE_PANEL) {
+        const int16x8_t pair = vreinterpretq_s16_u32(vdupq_n_u32(x[p]));
+        VQ_UNROLL(4)
+        for (size_t v = 0; v < 4; v++) {
+            const int16x8_t numbers = vreinterpretq_s16_u32(vld1q_u32(codes + 4 * v));
+            const int32x4_t low = vmull_s16(vget_low_s16(pair), vget_low_s16(numbers));
+            const int32x4_t high = vmull_high_s16(pair, numbers);
+            sum[v] = vaddq_s32(sum[v], vpaddq_s32(low, high));
+        }
+    }
+    return vmaxvq_s32(vmaxq_s32(vmaxq_s32(sum[0], sum[1]), vmaxq_s32(sum[2], sum[3])));
+}
+
+static void screen_rows(const vq_row_screen *s, const uint32_t *codes, const int32_t *start,
+                        size_t panels)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const uint32_t *x = s->x + s->rows[i] * s->pairs;
+        s->most[i] = INT32_MIN;
+        for (size_t panel = 0; panel < panels; panel++) {
+            const int32_t most =
+                most_of_panel(s->pairs, x, codes + panel * VQ_CODE_PANEL * s->pairs,
+                              start + panel * VQ_CODE_PANEL);
+            if (most > s->most[i]) s->most[i] = most;
+        }
+    }
+}
+
+static size_t list_rows(const vq_reach *s, const float *lower, float moved, uint32_t group,
+                        uint32_t *rows)
+{
+    return vq_kernels_portable.list_rows(s, lower, moved, group, rows);
+}
+
 /* ---- Adam ------------------------------------------------------------------------ */
 
 static void adam(size_t count, const vq_adam_step *s, float *parameter, const float *gradient,
@@ -358,6 +461,9 @@ const vq_kernels vq_kernels_neon = {
     .dots = dots,
     .halves = halves,
     .search = search,
+    .search_rows = search_rows,
+    .screen_rows = screen_rows,
+    .list_rows = list_rows,
     .adam = adam,
     .squares = squares,
     .winograd = vq_winograd_portable,

@@ -110,6 +110,70 @@ static void search(size_t depth, const float *x, const float *codes, const float
     }
 }
 
+static void search_rows(const vq_row_search *s, const float *codes, const float *half,
+                        int32_t first)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const uint32_t row = s->rows[i];
+        float dot[VQ_CODE_PANEL], least = INFINITY;
+        int32_t at = first;
+        dots(s->depth, s->x + row * s->depth, codes, 1, dot);
+        argmin(dot, half, VQ_CODE_PANEL, first, &least, &at);
+        if (least < s->best[row] || (least <= s->best[row] && at < s->at[row])) {
+            s->best[row] = least;
+            s->at[row] = at;
+        }
+    }
+}
+
+static int32_t low_half(uint32_t pair)
+{
+    return (int16_t)(uint16_t)(pair & 0xffffu);
+}
+
+static int32_t high_half(uint32_t pair)
+{
+    return (int16_t)(uint16_t)(pair >> 16);
+}
+
+static int32_t most_of_panel(size_t pairs, const uint32_t *x, const uint32_t *codes,
+                             const int32_t *start)
+{
+    int32_t sum[VQ_CODE_PANEL], most = INT32_MIN;
+    for (size_t j = 0; j < VQ_CODE_PANEL; j++) sum[j] = start[j];
+    for (size_t p = 0; p < pairs; p++, codes += VQ_CODE_PANEL)
+        for (size_t j = 0; j < VQ_CODE_PANEL; j++)
+            sum[j] += low_half(x[p]) * low_half(codes[j]) + high_half(x[p]) * high_half(codes[j]);
+    for (size_t j = 0; j < VQ_CODE_PANEL; j++)
+        if (sum[j] > most) most = sum[j];
+    return most;
+}
+
+static void screen_rows(const vq_row_screen *s, const uint32_t *codes, const int32_t *start,
+                        size_t panels)
+{
+    for (size_t i = 0; i < s->count; i++) s->most[i] = INT32_MIN;
+    for (size_t panel = 0; panel < panels; panel++)
+        for (size_t i = 0; i < s->count; i++) {
+            const int32_t most = most_of_panel(s->pairs, s->x + s->rows[i] * s->pairs,
+                                               codes + panel * VQ_CODE_PANEL * s->pairs,
+                                               start + panel * VQ_CODE_PANEL);
+            if (most > s->most[i]) s->most[i] = most;
+        }
+}
+
+static size_t list_rows(const vq_reach *s, const float *lower, float moved, uint32_t group,
+                        uint32_t *rows)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const int beyond = lower[i] > (s->reach[i] + moved) * (1.0f + 0x1p-20f);
+        rows[found] = (uint32_t)i;
+        found += (size_t)(!beyond & (s->own[i] != group));
+    }
+    return found;
+}
+
 static void adam(size_t count, const vq_adam_step *s, float *parameter, const float *gradient,
                  float *moment1, float *moment2, float *average)
 {
@@ -148,6 +212,9 @@ const vq_kernels vq_kernels_portable = {
     .dots = dots,
     .halves = halves,
     .search = search,
+    .search_rows = search_rows,
+    .screen_rows = screen_rows,
+    .list_rows = list_rows,
     .adam = adam,
     .squares = squares,
     .winograd = vq_winograd_portable,

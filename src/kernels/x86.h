@@ -10,6 +10,10 @@
  *  two halves, and no slower than the rest of packing elsewhere. */
 vq_pack_fn vq_pack_x86;
 
+/** For AVX2. */
+vq_screen_rows_fn vq_screen_rows_x86;
+vq_list_rows_fn vq_list_rows_x86;
+
 /** For processors with AVX-512 BF16; its tiles have 32 lanes. */
 extern const struct vq_screening vq_screening_avx512;
 

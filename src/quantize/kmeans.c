@@ -18,68 +18,52 @@
 /* Codebooks are f32; there is no second build over double. */
 #ifndef VQ_REAL_DOUBLE
 
+enum {
+    ELEMENTS = 1 << 14, /* numbers of vectors for which a thread is worth waking */
+    COLUMNS = 16,       /* of rows that are summed together: a line of cache */
+    AHEAD = 12          /* rows that are asked for before they are summed, as they lie anywhere */
+};
+
 /* What iterations need beyond the search. */
 typedef struct lloyd {
     vq_kmeans fit;
     int32_t *before;  /* codes of the iteration before */
     uint32_t *rows;   /* sorted by code, and in their order within one */
     size_t *first;    /* K + 1: rows[first[k]] .. rows[first[k+1]-1] have code k */
-    double *sums;     /* D numbers of each thread */
+    bool *changed;    /* K: whether the rows of a centroid are other ones than before */
     uint64_t *counts; /* K */
 } lloyd;
 
 /* ---- search ---------------------------------------------------------------------- */
 
-void vq_kmeans_search(vq_kmeans *fit, const float *codes, size_t count, vq_rows_fn *then, void *arg)
-{
-    vq_code_index index;
-    const size_t size = vq_code_index_plan(fit->ctx, fit->config->dim, count, fit->n, &index);
-    unsigned char *memory = fit->memory;
-    vq_code_index_build(fit->ctx, codes, memory, &index);
-    vq_nearest_each(fit->ctx, &index, fit->n, fit->x, fit->codes,
-                    memory + (size + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT, then, arg);
-}
-
-static size_t search_size(const vq_kmeans *fit, size_t count)
-{
-    vq_code_index index;
-    vq_arena arena = {0};
-    (void)vq_arena_get(&arena,
-                       vq_code_index_plan(fit->ctx, fit->config->dim, count, fit->n, &index), 1);
-    (void)vq_arena_get(&arena, vq_nearest_workspace(fit->ctx, &index, fit->n), 1);
-    return arena.used;
-}
-
-static double sum_squares(const void *arg, size_t begin, size_t end)
-{
-    const double *squares = arg;
-    double sum = 0.0;
-    for (size_t i = begin; i < end; i++) sum += squares[i];
-    return sum;
-}
-
-double vq_kmeans_inertia(vq_kmeans *fit)
-{
-    return vq_sum_chunks(fit->ctx, fit->n, sum_squares, fit->squares, fit->partials);
-}
-
-static void take_squares(void *arg, size_t begin, size_t end)
+static void take_squares(void *arg, size_t begin, size_t end, int thread)
 {
     const vq_kmeans *fit = arg;
     const size_t dim = fit->config->dim;
+    (void)thread;
     for (size_t i = begin; i < end; i++)
         fit->squares[i] = vq_squared_distance(fit->x + i * dim,
                                               fit->centroids + (size_t)fit->codes[i] * dim, dim);
 }
 
-/* Codes, squares and counts; whether any code changed. */
+/* Squared distances from where the centroids are now. Most iterations do without them. */
+static void measure(lloyd *l)
+{
+    vq_parallel_for(l->fit.ctx, l->fit.n, 1 + ELEMENTS / l->fit.config->dim, take_squares, &l->fit);
+}
+
+double vq_kmeans_inertia(const vq_kmeans *fit)
+{
+    return vq_sum_numbers(fit->ctx, fit->n, fit->squares, fit->partials);
+}
+
+/* Codes and counts; whether any code changed. */
 static bool assign(lloyd *l)
 {
     vq_kmeans *fit = &l->fit;
-    const size_t n_codes = fit->config->codes;
     memcpy(l->before, fit->codes, fit->n * sizeof *fit->codes);
-    vq_kmeans_search(fit, fit->centroids, n_codes, take_squares, fit);
-    memset(l->counts, 0, n_codes * sizeof *l->counts);
+    vq_kmeans_assign(fit);
+    memset(l->counts, 0, fit->config->codes * sizeof *l->counts);
     for (size_t i = 0; i < fit->n; i++) l->counts[fit->codes[i]]++;
     return memcmp(l->before, fit->codes, fit->n * sizeof *fit->codes) != 0;
 }
@@ -112,6 +96,7 @@ static void fill_empty(lloyd *l)
     size_t left = 0, k = 0;
     while (k < fit->config->codes && l->counts[k]) k++;
     if (k == fit->config->codes) return;
+    measure(l);
     for (size_t i = 0; i < fit->n; i++)
         if (fit->squares[i] > 0.0) l->rows[left++] = (uint32_t)i;
     for (size_t at = left / 2; at-- > 0;) sink(fit->squares, l->rows, at, left);
@@ -140,16 +125,37 @@ static void sort_rows(lloyd *l)
     l->first[0] = 0;
 }
 
-static void mean_of(const lloyd *l, size_t k, double *sum)
+/* A centroid whose rows are those of the iteration before is their mean already. */
+static void mark_changed(lloyd *l, bool all)
 {
-    const size_t dim = l->fit.config->dim, count = l->first[k + 1] - l->first[k];
-    memset(sum, 0, dim * sizeof *sum);
-    for (size_t at = l->first[k]; at < l->first[k + 1]; at++) {
-        const float *row = l->fit.x + (size_t)l->rows[at] * dim;
-        for (size_t d = 0; d < dim; d++) sum[d] += (double)row[d];
+    const int32_t *codes = l->fit.codes;
+    memset(l->changed, all, l->fit.config->codes * sizeof *l->changed);
+    for (size_t i = 0; i < l->fit.n && !all; i++)
+        if (codes[i] != l->before[i]) l->changed[codes[i]] = l->changed[l->before[i]] = true;
+}
+
+/* Means of `width` columns of a centroid's rows, from column d on. The full width is a constant
+ * where this is used, so that its sums stay in registers. */
+static inline void mean_columns(const lloyd *l, size_t k, size_t d, size_t width)
+{
+    const size_t dim = l->fit.config->dim, begin = l->first[k], end = l->first[k + 1];
+    double sum[COLUMNS] = {0.0};
+    for (size_t at = begin; at < end; at++) {
+        const float *row = l->fit.x + l->rows[at] * dim + d;
+        const size_t later = at + AHEAD < l->fit.n ? at + AHEAD : at;
+        __builtin_prefetch(l->fit.x + l->rows[later] * dim + d);
+        for (size_t i = 0; i < width; i++) sum[i] += (double)row[i];
     }
-    for (size_t d = 0; d < dim; d++)
-        l->fit.centroids[k * dim + d] = (float)(sum[d] / (double)count);
+    for (size_t i = 0; i < width; i++)
+        l->fit.centroids[k * dim + d + i] = (float)(sum[i] / (double)(end - begin));
+}
+
+static void mean_of(const lloyd *l, size_t k)
+{
+    const size_t dim = l->fit.config->dim;
+    size_t d = 0;
+    for (; d + COLUMNS <= dim; d += COLUMNS) mean_columns(l, k, d, COLUMNS);
+    if (d < dim) mean_columns(l, k, d, dim - d);
 }
 
 /* The first centroid whose rows begin at or after a place. */
@@ -168,10 +174,10 @@ static size_t centroid_from(const lloyd *l, size_t place)
 static void take_means(void *arg, size_t begin, size_t end, int thread)
 {
     const lloyd *l = arg;
-    double *sum = l->sums + (size_t)thread * l->fit.config->dim;
+    (void)thread;
     const size_t last = centroid_from(l, end);
     for (size_t k = centroid_from(l, begin); k < last; k++)
-        if (l->first[k + 1] > l->first[k]) mean_of(l, k, sum);
+        if (l->changed[k] && l->first[k + 1] > l->first[k]) mean_of(l, k);
 }
 
 /* ---- all of it ------------------------------------------------------------------------ */
@@ -220,17 +226,14 @@ static vq_status allocate(lloyd *l)
     vq_kmeans *fit = &l->fit;
     vq_context *ctx = fit->ctx;
     const vq_kmeans_config *c = fit->config;
-    size_t size = search_size(fit, c->codes);
-    for (size_t count = 1; count < c->codes && count <= VQ_KMEANS_BLOCK; count++)
-        if (search_size(fit, count) > size) size = search_size(fit, count);
     VQ_TRY(VQ_NEW(ctx, fit->n, &fit->codes));
     VQ_TRY(VQ_NEW(ctx, fit->n, &fit->squares));
     VQ_TRY(VQ_NEW(ctx, vq_sum_chunks_count(fit->n), &fit->partials));
-    VQ_TRY(vq_alloc(ctx, size, 1, &fit->memory));
+    VQ_TRY(vq_kmeans_search_allocate(fit));
     VQ_TRY(VQ_NEW(ctx, fit->n, &l->before));
     VQ_TRY(VQ_NEW(ctx, fit->n, &l->rows));
     VQ_TRY(VQ_NEW(ctx, c->codes + 1, &l->first));
-    VQ_TRY(VQ_NEW(ctx, (size_t)vq_context_threads(ctx) * c->dim, &l->sums));
+    VQ_TRY(VQ_NEW(ctx, c->codes, &l->changed));
     return VQ_NEW(ctx, c->codes, &l->counts);
 }
 
@@ -240,11 +243,11 @@ static void release(lloyd *l)
     vq_release(ctx, l->fit.codes);
     vq_release(ctx, l->fit.squares);
     vq_release(ctx, l->fit.partials);
-    vq_release(ctx, l->fit.memory);
+    vq_kmeans_search_release(&l->fit);
     vq_release(ctx, l->before);
     vq_release(ctx, l->rows);
     vq_release(ctx, l->first);
-    vq_release(ctx, l->sums);
+    vq_release(ctx, l->changed);
     vq_release(ctx, l->counts);
 }
 
@@ -254,10 +257,12 @@ static vq_status iterate(lloyd *l, const vq_kmeans_report *report)
     vq_kmeans *fit = &l->fit;
     for (int64_t i = 1; assign(l) || i == 1; i++) {
         if (i > fit->config->iterations) return VQ_OK;
+        if (report->progress) measure(l);
         if (report->progress && !report->progress(report->user, i, vq_kmeans_inertia(fit)))
             return vq_fail(fit->ctx, VQ_E_CANCELLED, "k-means was stopped in iteration %lld",
                            (long long)i);
         fill_empty(l);
+        mark_changed(l, i == 1);
         sort_rows(l);
         vq_parallel_for(fit->ctx, fit->n, ROWS, take_means, l);
     }
@@ -277,6 +282,7 @@ vq_status vq_kmeans_fit(vq_context *ctx, const vq_kmeans_config *config, size_t 
     vq_kmeans_begin(&l.fit);
     VQ_TRY_TO(iterate(&l, report));
     if (report->counts) memcpy(report->counts, l.counts, config->codes * sizeof *report->counts);
+    if (report->inertia) measure(&l);
     if (report->inertia) *report->inertia = vq_kmeans_inertia(&l.fit);
 done:
     release(&l);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * quantize/kmeans_parts.h -- what a fit works on (kmeans.c), and its starts (kmeans_start.c). */
+ * quantize/kmeans_parts.h -- what a fit works on (kmeans.c), its searches (kmeans_search.c) and its
+ * starts (kmeans_start.c). */
 #ifndef VQ_QUANTIZE_KMEANS_PARTS_H
 #define VQ_QUANTIZE_KMEANS_PARTS_H
 
+#include "kernels/nearest.h"
 #include "quantize/kmeans.h"
 
 enum { VQ_KMEANS_BLOCK = 1024 }; /* centroids that k-means++ draws at a time, at most */
@@ -17,7 +19,18 @@ typedef struct vq_kmeans {
     double *squares;  /* its squared distance */
     double *partials; /* of sums over all vectors */
     void *memory;     /* for searches among K centroids, and among fewer up to a block */
+    vq_code_track track;
+    void *track_memory; /* NULL where centroids are not tracked */
+    int64_t assigned;   /* how often vq_kmeans_assign() was called */
 } vq_kmeans;
+
+/** Takes the memory of all searches; what was taken before a failure is released too by
+ *  vq_kmeans_search_release(). */
+VQ_MUST_USE vq_status vq_kmeans_search_allocate(vq_kmeans *fit);
+void vq_kmeans_search_release(vq_kmeans *fit);
+/** Finds the centroid nearest to every x: as vq_nearest_run() does, with less work where the same
+ *  fit has called this before. */
+void vq_kmeans_assign(vq_kmeans *fit);
 
 /** Finds in the `count` vectors at `codes` the nearest of every x, then calls
  *  then(arg, begin, end) for ranges of rows that cover all. */
@@ -25,7 +38,7 @@ void vq_kmeans_search(vq_kmeans *fit, const float *codes, size_t count,
                       void (*then)(void *arg, size_t begin, size_t end), void *arg);
 /** Sum of the squares, the same bits for any number of threads. Leaves those of every
  *  VQ_SUM_CHUNK vectors in the partials. */
-double vq_kmeans_inertia(vq_kmeans *fit);
+double vq_kmeans_inertia(const vq_kmeans *fit);
 
 /** Sets the centroids as the configuration says. */
 void vq_kmeans_begin(vq_kmeans *fit);

@@ -166,14 +166,6 @@ static void take_rows(void *arg, size_t begin, size_t end)
     }
 }
 
-static double sum_range(const void *arg, size_t begin, size_t end)
-{
-    const double *numbers = arg;
-    double sum = 0.0;
-    for (size_t i = begin; i < end; i++) sum += numbers[i];
-    return sum;
-}
-
 /* A vector that is not finite would be given some code and then spoil that code's sum. */
 static vq_status refuse_infinite(const vq_step *run, const vq_quantize_sizes *s)
 {
@@ -234,7 +226,7 @@ vq_status vq_quantize_forward(vq_step *run)
     const pass_parts parts = parts_of(run, &arena);
     pass_job job = {run, s, parts.squares};
     search(run, &s, parts.workspace, take_rows, &job);
-    const double sum = vq_sum_chunks(run->ctx, s.n, sum_range, parts.squares, parts.partials);
+    const double sum = vq_sum_numbers(run->ctx, s.n, parts.squares, parts.partials);
     if (!isfinite(sum)) return refuse_infinite(run, &s);
     /* All terms have this value; they differ in where their gradients go. */
     for (int t = 0; t < run->node->n_terms; t++)
