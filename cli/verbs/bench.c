@@ -176,19 +176,18 @@ const verb verb_bench = {
     .operands = "train|forward|encode|layers|nearest|quantizer",
     .min_operands = 1,
     .max_operands = 1,
-    .about =
-        "Times training steps (forward, backward, update of weights and codebook), images\n"
-        "through encoder, quantiser and decoder (forward) or to codes (encode), the search for\n"
-        "the nearest codes (with the packing of the codebook unless it is --ready), or a training\n"
-        "step of the quantiser alone, on random numbers after a warm-up. Prints the least and the\n"
-        "median time of a step; gflops counts two operations for each vector, code and number. The "
-        "workload\n"
-        "layers takes a training step apart: for each operation and direction its\n"
-        "implementation, its median time, its share of all of them and its rate as a share of\n"
-        "the machine's peak, which Winograd's algorithm may exceed, as it does less than gflop\n"
-        "counts. With --lines it writes \"ready\", then runs one step for each line of standard\n"
-        "input and answers with its milliseconds, or with the peak in GFLOP/s for the line\n"
-        "\"peak\", so that two programs can be measured in turns.",
+    .about = "Times training steps (forward, backward, update of weights and codebook),\n"
+             "images through encoder, quantiser and decoder (forward) or to codes (encode),\n"
+             "the search for the nearest codes (with the packing of the codebook unless it is\n"
+             "--ready), or a training step of the quantiser alone, on random numbers after a\n"
+             "warm-up. Prints the least and the median time of a step; gflops counts two\n"
+             "operations for each vector, code and number. The workload layers takes a\n"
+             "training step apart: for each operation and direction its implementation, its\n"
+             "median time, its share of all of them and its rate as a share of the machine's\n"
+             "peak, which Winograd's algorithm may exceed, as it does less than gflop counts.\n"
+             "With --lines it writes \"ready\", then runs one step for each line of standard\n"
+             "input and answers with its milliseconds, or with the peak in GFLOP/s for the\n"
+             "line \"peak\", so that two programs can be measured in turns.",
     .examples = "vqvae bench train --preset tiny --batch 32 --seconds 1\n"
                 "vqvae bench forward --preset tiny --runs 20 --json\n"
                 "vqvae bench encode --preset tiny --runs 20\n"

@@ -332,24 +332,20 @@ const verb verb_encode = {
     .operands = "MODEL INPUT... -o CODES",
     .min_operands = 2,
     .max_operands = INT_MAX,
-    .about =
-        "INPUT is a dataset as for `vqvae train`, or an image file; of any number of images only "
-        "a\n"
-        "batch is held in memory. One grid of codes becomes an .npy of shape images x height x\n"
-        "width in the smallest of u8, u16 and u32 that fits. Several grids become a .safetensors\n"
-        "with a tensor each, level.0, level.1 ...; so do images of several sizes, whose tensors\n"
-        "say the size: 640x480.level.0. An index beside it says which model and arithmetic made\n"
-        "the codes, then of each image where it came from, its class, its size as stored and its\n"
-        "row in the tensors of that size, or why it was left out: for NAME.npy it is\n"
-        "NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.\n"
-        "\n"
-        "--size model brings images to the model's size as its run did: by data.fit and "
-        "data.filter\n"
-        "of the config.json beside the model.\n"
-        "\n"
-        "The codes are the same on every machine: exact arithmetic, \"f32 exact 1\", adds in one\n"
-        "order whatever the processor, compiler, number of threads and batch. --fast gives that\n"
-        "up for speed; --flips tells how many codes then are others.",
+    .about = "INPUT is a dataset as for `vqvae train`, or an image file; of any number of\n"
+             "images only a batch is held in memory. One grid of codes becomes an .npy of\n"
+             "shape images x height x width in the smallest of u8, u16 and u32 that fits.\n"
+             "Several grids become a .safetensors with a tensor each, level.0, level.1 ...;\n"
+             "so do images of several sizes, whose tensors say the size: 640x480.level.0. An\n"
+             "index beside it says which model and arithmetic made the codes, then of each\n"
+             "image where it came from, its class, its size as stored and its row in the\n"
+             "tensors of that size, or why it was left out: for NAME.npy it is\n"
+             "NAME.index.jsonl, for NAME.safetensors NAME.safetensors.index.jsonl.\n\n"
+             "--size model brings images to the model's size as its run did: by data.fit and\n"
+             "data.filter of the config.json beside the model.\n\n"
+             "The codes are the same on every machine: exact arithmetic, \"f32 exact 1\", adds\n"
+             "in one order whatever the processor, compiler, number of threads and batch.\n"
+             "--fast gives that up for speed; --flips tells how many codes then are others.",
     .examples =
         "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
         "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o fast.npy --fast --flips\n"
