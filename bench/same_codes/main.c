@@ -4,8 +4,8 @@
  *
  *     same_codes MODEL PIXELS.npy IMAGES CPU THREADS BATCH CODES.npy BACK.npy
  *
- * encodes the first IMAGES (0: all) of N,H,W,C bytes with the kernels of CPU, decodes the codes, and
- * writes both. CODES.npy is byte for byte what `vqvae encode` writes. */
+ * encodes the first IMAGES (0: all) of N,H,W,C bytes with the kernels of CPU, decodes the codes,
+ * and writes both. CODES.npy is byte for byte what `vqvae encode` writes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

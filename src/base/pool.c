@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/pool.c -- the threads of a context.
  *
- * Pieces are claimed, not dealt out: a thread that the system does not let run holds nobody up, as the
- * others take its pieces. Who finds nothing to do looks for a few microseconds, which is how long a
- * training step rests between two operations, and then sleeps; on a machine that others use, threads
- * that keep looking would take the processors from those that compute. */
+ * Pieces are claimed, not dealt out: a thread that the system does not let run holds nobody up, as
+ * the others take its pieces. Who finds nothing to do looks for a few microseconds, which is how
+ * long a training step rests between two operations, and then sleeps; on a machine that others
+ * use, threads that keep looking would take the processors from those that compute. */
 #include "base/pool.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,9 +15,9 @@ enum {
     PIECE_MASK = (1 << PIECE_BITS) - 1
 };
 
-/* The ticket holds [number of the job | pieces | next piece]. A claim succeeds only while it is that of
- * the very job that was seen, and the job then stays until the claimed piece is done: so `job` is read
- * after a claim alone. */
+/* The ticket holds [number of the job | pieces | next piece]. A claim succeeds only while it is
+ * that of the very job that was seen, and the job then stays until the claimed piece is done: so
+ * `job` is read after a claim alone. */
 struct vq_pool {
     _Atomic uint64_t ticket;
     _Atomic int left; /* pieces not yet done */
@@ -62,8 +62,8 @@ static bool run_one(struct vq_pool *pool)
     return true;
 }
 
-/* Waits for work; false at the end. The ticket is looked at once more after `sleepers` was raised, and
- * the caller looks at `sleepers` after it set the ticket: one of the two sees the other. */
+/* Waits for work; false at the end. The ticket is looked at once more after `sleepers` was raised,
+ * and the caller looks at `sleepers` after it set the ticket: one of the two sees the other. */
 static bool await_work(struct vq_pool *pool)
 {
     for (int i = 0; i < LOOKS; i++) {
