@@ -49,33 +49,20 @@ static int read_batch(program *p, const training *t, uint8_t **pixels, double *i
     return DONE;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *seconds, size_t n)
-{
-    qsort(seconds, n, sizeof *seconds, ascending);
-    return 0.5 * (seconds[(n - 1) / 2] + seconds[n / 2]);
-}
-
-/* The first step is not timed: it asks for memory, and fits codebooks. */
+/* The mean, as a training meets whatever else the machine does; but without the first step, which
+ * asks for memory and fits codebooks. */
 static int time_steps(program *p, const training *t, const uint8_t *pixels, double *step)
 {
-    enum { LEAST = 3, MOST = 40 };
-    static const double long_enough = 1.5; /* seconds */
-    double seconds[MOST], all = 0.0;
-    size_t n = 0;
+    enum { LEAST = 3, MOST = 100 };
+    static const double long_enough = 2.0; /* seconds */
     TRY(lib(p, vq_trainer_step(t->trainer, pixels, NULL)));
-    while (n < LEAST || (n < MOST && all < long_enough)) {
-        const double began = seconds_now();
+    const double began = seconds_now();
+    int n = 0;
+    for (double passed = 0.0; n < LEAST || (n < MOST && passed < long_enough); n++) {
         TRY(lib(p, vq_trainer_step(t->trainer, pixels, NULL)));
-        seconds[n] = seconds_now() - began;
-        all += seconds[n++];
+        passed = seconds_now() - began;
+        *step = passed / (n + 1);
     }
-    *step = median(seconds, n);
     return DONE;
 }
 
@@ -83,7 +70,6 @@ static int time_validation(program *p, const training *t, const uint8_t *pixels,
 {
     enum { TRIES = 3 };
     const int64_t n = t->settings.train.batch;
-    double seconds[TRIES];
     vq_model *model = NULL;
     vq_session *session = NULL;
     vq_evaluation sums = {0};
@@ -91,12 +77,10 @@ static int time_validation(program *p, const training *t, const uint8_t *pixels,
     TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
     TRY_TO(session_for(p, model, t->data, n, false, &session));
-    for (int i = 0; i < TRIES; i++) {
-        const double began = seconds_now();
+    const double began = seconds_now();
+    for (int i = 0; i < TRIES; i++)
         TRY_TO(lib(p, vq_session_evaluate(session, n, pixels, &sums, NULL, NULL)));
-        seconds[i] = seconds_now() - began;
-    }
-    *batch = median(seconds, TRIES);
+    *batch = (seconds_now() - began) / TRIES;
 done:
     vq_session_destroy(session);
     vq_evaluation_clear(p->ctx, &sums);
