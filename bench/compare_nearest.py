@@ -8,7 +8,7 @@ it is its turn, so that what else the machine does meets all of them; medians ar
 of 2 n K D over the whole time, beside the machine's own peak of multiply-adds in f32, measured in
 between. Results are kept shape by shape in a folder (--results), so that a run that was cut off
 goes on where it stood; --again measures anew. --write puts the tables of what is there into
-docs/benchmarks.md.
+docs/benchmarks.md, which keeps one for each kind of processor.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from paper import environment, program  # noqa: E402
 
 PAGE = os.path.join(HERE, os.pardir, "docs", "benchmarks.md")
 KERNELS = ["portable", "avx2", "avx512", "avx512bf16"]
+OURS = KERNELS + ["neon"]
 MATRIX_MOST = 6e8  # numbers of a peer's n x K matrix that are let into memory
 
 # n, D, K, the peers named beside it.
@@ -217,7 +218,7 @@ def run_part(part, options):
 
 def best_peer(shape, row):
     rates = {name: gflops(shape, one) for name, one in row.items()
-             if isinstance(one, dict) and name not in KERNELS + ["neon"]}
+             if isinstance(one, dict) and name not in OURS}
     return max(rates.items(), key=lambda item: item[1])
 
 
@@ -233,7 +234,7 @@ def table_of_bars(rows):
         if not row:
             continue
         _, best = best_peer(shape, row)
-        f32 = "avx512" if "avx512" in row else next(k for k in row if k in KERNELS + ["neon"])
+        f32 = "avx512" if "avx512" in row else next(k for k in row if k in OURS)
         own = gflops(shape, row[f32])
         low = gflops(shape, row["avx512bf16"]) if "avx512bf16" in row else None
         lines.append(
@@ -248,16 +249,17 @@ def table_of_bars(rows):
 
 
 def table_of_grid(rows):
-    lines = ["| n, D, K | best peer | " + " | ".join(KERNELS) + " |",
-             "|---|---|" + "--:|" * len(KERNELS)]
-    ahead, behind = dict.fromkeys(KERNELS, 0), dict.fromkeys(KERNELS, 0)
+    kernels = [kernel for kernel in OURS if any(kernel in row for row in rows.values())]
+    lines = ["| n, D, K | best peer | " + " | ".join(kernels) + " |",
+             "|---|---|" + "--:|" * len(kernels)]
+    ahead, behind = dict.fromkeys(kernels, 0), dict.fromkeys(kernels, 0)
     for shape in GRID:
         row = rows.get(key(shape))
         if not row:
             continue
         name, best = best_peer(shape, row)
         cells = []
-        for kernel in KERNELS:
+        for kernel in kernels:
             if kernel not in row:
                 cells.append("–")
                 continue
@@ -268,34 +270,48 @@ def table_of_grid(rows):
         lines.append(f"| {shape[0]}, {shape[1]}, {shape[2]} | {name} {best:.3g} | "
                      + " | ".join(cells) + " |")
     return lines + ["", "; ".join(f"{kernel}: ahead in {ahead[kernel]}, behind in {behind[kernel]}"
-                                  for kernel in KERNELS) + "."]
+                                  for kernel in kernels) + "."]
 
 
 def table_of_quantizer(rows):
     lines = ["| n, D, K | PyTorch eager | compiled | vqvae | to eager | to compiled |",
              "|---|" + "--:|" * 5]
     for name, row in rows.items():
-        own = min(one["median_ms"] for kernel, one in row.items() if kernel in KERNELS + ["neon"])
+        own = min(one["median_ms"] for kernel, one in row.items() if kernel in OURS)
         eager, compiled = row["step eager"]["median_ms"], row["step compiled"]["median_ms"]
         lines.append(f"| {name.replace(' ', ', ')} | {eager:.2f} ms | {compiled:.2f} ms | "
                      f"{own:.2f} ms | {eager / own:.1f}x | {compiled / own:.1f}x |")
     return lines
 
 
+def best_kernel(rows):
+    """The best instruction set that was measured: every kind of processor has tables of its own."""
+    return max({name for row in rows.values() for name in row if name in OURS}, key=OURS.index)
+
+
+def put(page, part, kernel, lines):
+    """The page with these lines for the part; a new kind of processor comes behind the others."""
+    begin, end = (f"<!-- nearest {part} {kernel}: {edge} -->" for edge in ("begin", "end"))
+    if begin not in page:
+        others = [at for at in OURS if f"<!-- nearest {part} {at}: end -->" in page]
+        if not others:
+            raise SystemExit(f"{PAGE} has no place for the {part}: {begin} ... {end}")
+        last = f"<!-- nearest {part} {others[0]}: end -->"
+        page = page.replace(last, f"{last}\n\n{begin}\n{end}", 1)
+    before, rest = page.split(begin, 1)
+    title = f"On processors whose best is {kernel}:"
+    return before + "\n".join([begin, title, "", *lines, end]) + rest.split(end, 1)[1]
+
+
 def write(options):
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()
     makers = {"table": table_of_bars, "grid": table_of_grid, "quantizer": table_of_quantizer}
+    options.again = False
     for part, make in makers.items():
-        options.again = False
         rows = Results(options, part).rows
-        begin, end = f"<!-- nearest {part}: begin -->", f"<!-- nearest {part}: end -->"
-        if not rows:
-            continue
-        if begin not in page or end not in page:
-            raise SystemExit(f"{PAGE} has no place for the {part}: {begin} ... {end}")
-        before, rest = page.split(begin, 1)
-        page = before + "\n".join([begin, *make(rows), end]) + rest.split(end, 1)[1]
+        if rows:
+            page = put(page, part, best_kernel(rows), make(rows))
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(page)
 
