@@ -148,8 +148,9 @@ def main():
             json.dump(points, file, indent=1)
     print(table(points))
     if options.write:
-        write_between("growth", f"{processor()}, medians of {options.rounds} rounds.\n\n"
-                      + table(points), HEADING)
+        write_between("growth", "![Share of the machine's peak over batch, size, width, codes and "
+                      f"threads](growth.svg)\n\n{processor()}, medians of {options.rounds} rounds."
+                      f"\n\n{table(points)}", HEADING)
         with open(os.path.join(ROOT, "docs", "growth.svg"), "w", encoding="utf-8") as file:
             file.write(plot(points))
 
