@@ -14,9 +14,9 @@ extern "C" {
 #endif
 
 /** K vectors of D numbers with their moving averages, prepared for searching. Only
- *  vq_codebook_step() changes one; while none runs, any number of threads may read it, each with a
- *  context of its own. A context keeps the memory that a search works in, so that later searches
- *  of no more vectors ask for none. */
+ *  vq_codebook_step() and vq_codebook_revive() change one; while neither runs, any number of
+ *  threads may read it, each with a context of its own. A context keeps the memory that a search
+ *  works in, so that later searches of no more vectors ask for none. */
 typedef struct vq_codebook vq_codebook;
 
 typedef struct vq_codebook_config {
@@ -148,6 +148,21 @@ VQ_API VQ_MUST_USE vq_status vq_codebook_quantize(vq_context *ctx, const vq_code
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n,
                                               const float *z, const vq_quantized *out);
+
+/**
+ * Gives codes that are hardly used new places: each whose moving count is below `share` of their
+ * mean gets one of the n vectors, another one for every code, and counts as half as much used as
+ * the mean. Which one depends on the seed and the steps so far alone. Call it every some tens of
+ * steps with the vectors of a step; a code that gets none loses half of its count in 0.7 / (1 -
+ * decay) steps.
+ * @param share    0 to 1; a few hundredths do well
+ * @param z        n x D numbers; where dead codes outnumber them, the rest waits for the next call
+ * @param revived  out: how many codes were moved; NULL: not wanted
+ * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_ARG (share out of range); VQ_E_NUMERIC (a vector that
+ *         was drawn is not finite; codes before it were moved)
+ */
+VQ_API VQ_MUST_USE vq_status vq_codebook_revive(vq_context *ctx, vq_codebook *book, double share,
+                                                size_t n, const float *z, int64_t *revived);
 
 /** How a codebook was used; sums, so that batches can be added. */
 typedef struct vq_codebook_usage {

@@ -20,7 +20,7 @@ void vq_codebook_config_default(vq_codebook_config *config)
     *config = (vq_codebook_config){.codes = 1, .dim = 1, .decay = 0.99, .epsilon = 1e-5};
 }
 
-static vq_quantize_attrs attrs_of(const vq_codebook_config *c)
+vq_quantize_attrs vq_codebook_attrs(const vq_codebook_config *c)
 {
     return (vq_quantize_attrs){.codes = c->codes,
                                .dim = c->dim,
@@ -44,7 +44,7 @@ static size_t codes_of(const vq_codebook *book)
 static vq_status allocate(vq_context *ctx, vq_codebook *book)
 {
     const vq_codebook_config *c = &book->config;
-    const vq_quantize_attrs attrs = attrs_of(c);
+    const vq_quantize_attrs attrs = vq_codebook_attrs(c);
     size_t numbers;
     VQ_CHECK(ctx, c->start >= VQ_EMA_ONE && c->start <= VQ_EMA_DEBIAS, VQ_E_ARG,
              "codebook: the start %d is none of 0 one, 1 zero, 2 debias", c->start);
@@ -60,7 +60,7 @@ static vq_status allocate(vq_context *ctx, vq_codebook *book)
     return vq_alloc(ctx, size, 1, &book->packed);
 }
 
-static void pack(vq_context *ctx, vq_codebook *book)
+void vq_codebook_pack(vq_context *ctx, vq_codebook *book)
 {
     vq_code_index_build(ctx, book->state.codebook, book->packed, &book->index);
 }
@@ -85,7 +85,7 @@ static vq_status take(vq_context *ctx, const char *what, size_t codes, size_t di
 static vq_status take_numbers(vq_context *ctx, vq_codebook *book, const vq_codebook_numbers *from)
 {
     const vq_ema_state *state = &book->state;
-    const vq_quantize_attrs attrs = attrs_of(&book->config);
+    const vq_quantize_attrs attrs = vq_codebook_attrs(&book->config);
     const size_t codes = codes_of(book), dim = dim_of(book);
     if (from->vectors) VQ_TRY(take(ctx, "code", codes, dim, from->vectors, state->codebook));
     else draw_vectors(book);
@@ -106,7 +106,7 @@ vq_status vq_codebook_restore(vq_context *ctx, const vq_codebook_config *config,
     book->config = *config;
     VQ_TRY_TO(allocate(ctx, book));
     VQ_TRY_TO(take_numbers(ctx, book, numbers));
-    pack(ctx, book);
+    vq_codebook_pack(ctx, book);
     *out = book;
     book = NULL;
 done:
@@ -349,12 +349,12 @@ vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book, size
 static vq_status move(vq_context *ctx, vq_codebook *book, size_t n, const float *z,
                       const uint32_t *codes, float *batch)
 {
-    const vq_quantize_attrs attrs = attrs_of(&book->config);
+    const vq_quantize_attrs attrs = vq_codebook_attrs(&book->config);
     const vq_quantize_sizes sizes = {.n = n, .dim = dim_of(book), .n_codes = codes_of(book)};
     vq_quantize_sums(ctx, &sizes, z, (const int32_t *)codes, batch);
     VQ_TRY(vq_ema_update(ctx, "codebook", &attrs, batch, &book->state, book->steps + 1));
     book->steps++;
-    pack(ctx, book);
+    vq_codebook_pack(ctx, book);
     return VQ_OK;
 }
 

@@ -25,4 +25,9 @@ typedef struct vq_codebook_numbers {
 VQ_MUST_USE vq_status vq_codebook_restore(vq_context *ctx, const vq_codebook_config *config,
                                           const vq_codebook_numbers *numbers, vq_codebook **out);
 
+/** What its averages go by. */
+vq_quantize_attrs vq_codebook_attrs(const vq_codebook_config *config);
+/** Makes its vectors ready for searching, once they have changed. */
+void vq_codebook_pack(vq_context *ctx, vq_codebook *book);
+
 #endif
