@@ -3,6 +3,8 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
+#include "kernels/avx2_tile.h"
+#include "kernels/bf16.h"
 #include "kernels/winograd.h"
 #include "kernels/x86.h"
 #include <immintrin.h>
@@ -33,21 +35,7 @@ TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const 
             }
         }
     }
-    const __m256 zero = _mm256_setzero_ps();
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        VQ_UNROLL(2)
-        for (size_t v = 0; v < 2; v++) {
-            const size_t j = at + 8 * v;
-            __m256 x = sum[i][v];
-            if (t->mask[0])
-                x = _mm256_and_ps(x,
-                                  _mm256_cmp_ps(_mm256_loadu_ps(t->mask[i] + j), zero, _CMP_GT_OQ));
-            if (t->residual[0]) x = _mm256_add_ps(x, _mm256_loadu_ps(t->residual[i] + j));
-            if (t->relu) x = _mm256_max_ps(zero, x); /* x where it is not a number */
-            _mm256_storeu_ps(t->out[i] + j, x);
-        }
-    }
+    vq_finish_avx2(t, at, sum);
 }
 
 TARGET static void correlate(const vq_correlate_tile *t)
@@ -373,6 +361,8 @@ const vq_kernels vq_kernels_avx2 = {
     .correlate_panels = 1,
     .correlate = correlate,
     .outer = outer,
+    .correlate_bf16 = vq_correlate_bf16_avx2,
+    .outer_bf16 = vq_outer_bf16_avx2,
     .pack = vq_pack_x86,
     .argmin = argmin,
     .dots = dots,

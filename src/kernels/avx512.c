@@ -3,6 +3,8 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
+#include "kernels/avx512_tile.h"
+#include "kernels/bf16.h"
 #include "kernels/screening.h"
 #include "kernels/winograd.h"
 #include "kernels/x86.h"
@@ -45,20 +47,7 @@ INLINE void correlate_panels(const vq_correlate_tile *t, size_t panels)
             }
         }
     }
-    const __m512 zero = _mm512_setzero_ps();
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        VQ_UNROLL(4)
-        for (size_t v = 0; v < panels; v++) {
-            __m512 x = sum[i][v];
-            if (t->mask[0])
-                x = _mm512_maskz_mov_ps(
-                    _mm512_cmp_ps_mask(_mm512_loadu_ps(t->mask[i] + 16 * v), zero, _CMP_GT_OQ), x);
-            if (t->residual[0]) x = _mm512_add_ps(x, _mm512_loadu_ps(t->residual[i] + 16 * v));
-            if (t->relu) x = _mm512_max_ps(zero, x); /* x where it is not a number */
-            _mm512_storeu_ps(t->out[i] + 16 * v, x);
-        }
-    }
+    vq_finish_avx512(t, panels, sum);
 }
 
 TARGET static void correlate(const vq_correlate_tile *t)
@@ -373,7 +362,7 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
     return vq_sum_lanes(lane);
 }
 
-/* What every processor with these instructions runs; some screen in bf16 besides. */
+/* What every processor with these instructions runs; some have products of bf16 besides. */
 #define KERNELS                                                                                    \
     .search_lanes = LANES, .correlate_panels = VQ_PANELS_MAX, .correlate = correlate,              \
     .outer = outer, .pack = vq_pack_x86, .argmin = argmin, .dots = dots, .halves = halves,         \
@@ -381,9 +370,14 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
     .screen_rows = vq_screen_rows_x86, .list_rows = vq_list_rows_x86, .adam = adam,                \
     .squares = squares, .winograd = vq_winograd_avx512
 
-const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS};
+const vq_kernels vq_kernels_avx512 = {.name = "avx512",
+                                      KERNELS,
+                                      .correlate_bf16 = vq_correlate_bf16_avx2,
+                                      .outer_bf16 = vq_outer_bf16_avx2};
 const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",
                                           KERNELS,
+                                          .correlate_bf16 = vq_correlate_bf16_avx512,
+                                          .outer_bf16 = vq_outer_bf16_avx512,
                                           .screening = &vq_screening_avx512};
 
 #endif

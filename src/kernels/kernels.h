@@ -142,6 +142,8 @@ typedef struct vq_kernels {
     size_t correlate_panels; /* panels of a tile that keep the registers busy */
     vq_correlate_fn *correlate;
     vq_outer_fn *outer;
+    vq_correlate_fn *correlate_bf16; /* of words of bf16, as is the next */
+    vq_outer_fn *outer_bf16;
     vq_pack_fn *pack;
     vq_argmin_fn *argmin;
     vq_dots_fn *dots;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/neon.c -- the kernels for 64-bit ARM, whose every processor has these instructions. */
+#include "kernels/bf16.h"
 #include "kernels/kernels.h"
 
 #if defined(__aarch64__)
@@ -456,6 +457,8 @@ const vq_kernels vq_kernels_neon = {
     .correlate_panels = 1,
     .correlate = correlate,
     .outer = outer,
+    .correlate_bf16 = vq_correlate_bf16_portable,
+    .outer_bf16 = vq_outer_bf16_portable,
     .pack = pack,
     .argmin = argmin,
     .dots = dots,

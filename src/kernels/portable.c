@@ -4,6 +4,7 @@
  * fmaf() rounds once on every machine, so these loops fix the bits that the other
  * instruction sets must give. No product that is rounded may feed a plain sum here: a
  * compiler could contract the two into one operation, or not. */
+#include "kernels/bf16.h"
 #include "kernels/kernels.h"
 #include "kernels/winograd.h"
 #include <math.h>
@@ -22,13 +23,8 @@ static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *
                     sum[i][j] = fmaf(number, weights[j], sum[i][j]);
             }
     for (size_t i = 0; i < VQ_PLACES; i++)
-        for (size_t j = 0; j < VQ_PANEL; j++) {
-            float x = sum[i][j];
-            if (t->mask[0]) x = t->mask[i][at + j] > 0.0f ? x : 0.0f;
-            if (t->residual[0]) x += t->residual[i][at + j];
-            if (t->relu) x = x < 0.0f ? 0.0f : x;
-            t->out[i][at + j] = x;
-        }
+        for (size_t j = 0; j < VQ_PANEL; j++)
+            t->out[i][at + j] = vq_correlate_finish(t, i, at + j, sum[i][j]);
 }
 
 static void correlate(const vq_correlate_tile *t)
@@ -207,6 +203,8 @@ const vq_kernels vq_kernels_portable = {
     .correlate_panels = 1,
     .correlate = correlate,
     .outer = outer,
+    .correlate_bf16 = vq_correlate_bf16_portable,
+    .outer_bf16 = vq_outer_bf16_portable,
     .pack = pack,
     .argmin = argmin,
     .dots = dots,

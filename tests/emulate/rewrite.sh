@@ -10,7 +10,7 @@ set -eu
 cd "$1"
 shift
 # shellcheck disable=SC2046 # names without blanks
-[ $# -gt 0 ] || set -- $(find src/kernels -name '*avx512*.c') src/base/cpu.c
+[ $# -gt 0 ] || set -- $(find src/kernels -name '*avx512*') src/base/cpu.c
 for file in "$@"; do
     case $file in
     */cpu.c) sed -i 's/__builtin_cpu_supports("avx512[a-z0-9]*")/1/g' "$file" ;;

@@ -62,17 +62,19 @@ plant()
     [ "$1" != emulated ] || sh tests/emulate/rewrite.sh "$out/$1/tree" "$2" >/dev/null
 }
 
-# judge ARCH TEST FILE AFTER OLD NEW prints what became of the fault.
+# judge ARCH TEST FILE AFTER OLD NEW prints what became of the fault. That of a header is one of
+# every kernel that includes it.
 judge()
 {
-    object=$(echo "$3" | tr / _).o
+    sources=$3
+    case $3 in *.h) sources=$(grep -l "\"${3#src/}\"" src/kernels/*.c) ;; esac
     if ! plant "$1" "$3" "$4" "$5" "$6"; then echo 'does not fit'
-    elif ! ONLY=$3 compile "$1" >"$out/log" 2>&1; then echo 'does not compile'
+    elif ! ONLY=$sources compile "$1" >"$out/log" 2>&1; then echo 'does not compile'
     elif run_test "$1" "$2"; then echo 'MISSED'
     else echo 'caught'; fi
     cp "$3" "$out/$1/tree/$3"
     [ "$1" != emulated ] || sh tests/emulate/rewrite.sh "$out/$1/tree" "$3" >/dev/null
-    cp "$out/$1/clean/$object" "$out/$1/objects/$object"
+    cp "$out/$1/clean"/*.o "$out/$1/objects"
 }
 
 # arch_of SET

@@ -245,7 +245,8 @@ static void test_double(void **state)
                                   (ways & ADD) != 0,
                                   ways & MASK ? more : NULL,
                                   ways & RESIDUAL ? more : NULL,
-                                  (ways & RELU) != 0};
+                                  (ways & RELU) != 0,
+                                  false};
         const vq_correlation_double d = {2,
                                          3,
                                          3,
