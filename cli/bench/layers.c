@@ -124,10 +124,11 @@ static json_t *facts(program *p, const void *state, double median_ms)
     for (size_t c = 0; c < b->n_cells; c++) all_ms += ms[c] = cell_ms(b, c, ms + b->n_cells);
     json_t *rows = rows_of(b, ms, all_ms, machine_peak(p));
     free(ms);
-    return json_pack("{s:s, s:o, s:s, s:o, s:o, s:o}", "preset", b->model.o->preset, "shape",
-                     fact_list(b->model.shape, 4), "backend", model_bench_backend(&b->model),
-                     "gflops", fact_number(1e3 * model_bench_gflop(&b->model) / median_ms),
-                     "layers_ms", fact_number(all_ms), "layers", rows);
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "preset", b->model.o->preset, "shape",
+                     fact_list(b->model.shape, 4), "precision", model_bench_precision(&b->model),
+                     "backend", model_bench_backend(&b->model), "gflops",
+                     fact_number(1e3 * model_bench_gflop(&b->model) / median_ms), "layers_ms",
+                     fact_number(all_ms), "layers", rows);
 }
 
 const workload workload_layers = {"layers", open_layers, step, facts, close_layers};

@@ -31,6 +31,7 @@ static int configure(program *p, model_bench *b)
     const int64_t edge = o->size ? o->size : model->channels == 1 ? 28 : 32;
     if (model->height == 0 || o->size) model->height = edge;
     if (model->width == 0 || o->size) model->width = edge;
+    if (strcmp(o->precision, "bf16") == 0) b->settings.train.precision = 1;
     b->settings.train.batch = o->batch;
     b->settings.train.steps = 1000000000; /* no schedule ends while it is timed */
     b->shape[0] = o->batch;
@@ -95,12 +96,18 @@ const char *model_bench_backend(const model_bench *b)
     return "portable";
 }
 
+const char *model_bench_precision(const model_bench *b)
+{
+    return b->trainer && b->settings.train.precision == 1 ? "bf16" : "f32";
+}
+
 static json_t *facts(program *p, const void *state, double median_ms)
 {
     const model_bench *b = state;
     (void)p;
-    return json_pack("{s:s, s:o, s:s, s:o, s:o}", "preset", b->o->preset, "shape",
-                     fact_list(b->shape, 4), "backend", model_bench_backend(b), "images_per_second",
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "preset", b->o->preset, "shape",
+                     fact_list(b->shape, 4), "precision", model_bench_precision(b), "backend",
+                     model_bench_backend(b), "images_per_second",
                      fact_number(1e3 * (double)b->shape[0] / median_ms), "gflops",
                      fact_number(1e3 * model_bench_gflop(b) / median_ms));
 }

@@ -30,6 +30,8 @@ void model_bench_close(program *p, model_bench *b);
 bool model_bench_line(const model_bench *b, size_t i, vq_plan_line *line);
 /** Billions of floating-point operations of a step's products. */
 double model_bench_gflop(const model_bench *b);
+/** "bf16" or "f32". */
+const char *model_bench_precision(const model_bench *b);
 /** "onednn" where any operation is its, else "portable". */
 const char *model_bench_backend(const model_bench *b);
 

@@ -157,12 +157,13 @@ static json_t *sources_json(const run_source *s)
     return list;
 }
 
-static json_t *source_json(const run_source *s)
+static json_t *source_json(const run_source *s, const vq_train_config *train)
 {
     return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "data", sources_json(s),
                      "valid", text_or_null(s->valid), "init", text_or_null(s->init), "backend",
-                     s->backend, "precision", "f32", "threads", (json_int_t)s->threads, "images",
-                     (json_int_t)s->images, "held_out", (json_int_t)s->held, "split", split_rule);
+                     s->backend, "precision", train->precision ? "bf16" : "f32", "threads",
+                     (json_int_t)s->threads, "images", (json_int_t)s->images, "held_out",
+                     (json_int_t)s->held, "split", split_rule);
 }
 
 int run_config_write(program *p, const run_folder *folder, const settings *s,
@@ -170,7 +171,7 @@ int run_config_write(program *p, const run_folder *folder, const settings *s,
 {
     json_t *object = NULL;
     TRY(settings_write(p, s, &object));
-    const bool good = json_object_set_new(object, "run", source_json(source)) == 0;
+    const bool good = json_object_set_new(object, "run", source_json(source, &s->train)) == 0;
     char *json = good ? facts_text_exact(object) : NULL;
     json_decref(object);
     if (!json) return fail(p, MACHINE_FAILED, "no memory to write %s", folder->config);

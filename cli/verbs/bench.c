@@ -23,7 +23,8 @@ static const option options[] = {
           .high = 1000000),
     BENCH(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
     BENCH(kernel, 0, "CPU", "", "bound on our own kernels, as VQ_CPU"),
-    BENCH(precision, 0, "NAME", "f32", "of the arithmetic", .choices = "f32|bf16"),
+    BENCH(precision, 0, "NAME", "f32", "train, layers: of the products of convolutions",
+          .choices = "f32|bf16"),
     BENCH(lines, 0, NULL, "", "one step for every line read, its milliseconds for an answer"),
 };
 
@@ -151,9 +152,10 @@ static int run(program *p, const void *parsed, int n, char **operands)
     int code;
     (void)n;
     TRY(find_workload(p, operands[0], &b.work));
-    if (strcmp(b.o->precision, "bf16") == 0)
+    const bool trains = b.work == &workload_train || (b.work == &workload_layers && !b.o->use);
+    if (strcmp(b.o->precision, "bf16") == 0 && !trains)
         return fail(p, BAD_USAGE,
-                    "--precision bf16: models run in f32 only so far, and the search for the "
+                    "--precision bf16: models train in bf16 but run in f32, and the search for the "
                     "nearest code takes bf16 by itself where its codes are certain to be the same");
     if (b.o->kernel) TRY(program_context(p, (int)b.o->common.threads, b.o->kernel));
     TRY_TO(b.work->open(p, b.o, &b.state));

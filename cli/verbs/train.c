@@ -35,7 +35,7 @@ static const option options[] = {
           .high = STEPS_MAX),
     TRAIN(init, 0, "MODEL", "", "start from the weights and the shape of this model"),
     TRAIN(resume, 'r', NULL, "", "go on where the run stopped; DATA and settings are known then"),
-    TRAIN(precision, 0, "NAME", "f32", "of the arithmetic", .choices = "f32"),
+    TRAIN(precision, 0, "NAME", "", "of the products of convolutions", .choices = "f32|bf16"),
     TRAIN(backend, 0, "NAME", "", "whose operations run", .choices = "auto|portable|onednn"),
     TRAIN(dry_run, 0, NULL, "", "say what would be trained and what it would take, and stop"),
     TRAIN(strict, 0, NULL, "", STRICT_HELP),
@@ -61,6 +61,7 @@ static int compose(program *p, const train_options *o, settings *s)
     if (o->config) TRY(settings_file(p, o->config, s));
     if (o->init) TRY(model_settings(p, o->init, s));
     for (size_t i = 0; i < o->set.n; i++) TRY(settings_set(p, o->set.items[i], s));
+    if (o->precision) s->train.precision = strcmp(o->precision, "bf16") == 0;
     if (o->batch != OPTION_UNSET) s->train.batch = o->batch;
     if (o->seed != OPTION_UNSET) s->train.seed = (uint64_t)o->seed;
     if (o->valid_every != OPTION_UNSET) s->train.valid_every = o->valid_every;

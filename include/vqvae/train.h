@@ -29,6 +29,8 @@ typedef struct vq_train_config {
     double revive_until;  /**< share of all steps after which no code is revived or fitted anew */
     int64_t refit_every;  /**< steps between fits of the codebooks by k-means; 0: none */
     int64_t valid_every, save_every, log_every; /**< steps; the first two 0: only at the end */
+    int precision; /**< 0 f32; 1 bf16: convolutions multiply numbers rounded to bf16 and add in f32,
+                        all else is f32. Backend portable only; fast where the processor has bf16 */
 } vq_train_config;
 
 VQ_API void vq_train_config_default(vq_train_config *config);

@@ -85,9 +85,10 @@ vq_status vq_plan_create(vq_context *ctx, const vq_graph *graph, const vq_plan_c
     VQ_TRY(VQ_NEW(ctx, 1, &plan));
     plan->ctx = ctx;
     plan->graph = graph;
-    plan->backend = config->precision == VQ_PRECISION_F64 ? &vq_backend_portable : config->backend;
+    plan->backend = config->precision == VQ_PRECISION_F32 ? config->backend : &vq_backend_portable;
     plan->training = config->training;
     plan->f64 = config->precision == VQ_PRECISION_F64;
+    plan->bf16 = config->precision == VQ_PRECISION_BF16;
     const vq_status status = build(plan, config);
     if (status == VQ_OK) *out = plan;
     else vq_plan_destroy(plan);

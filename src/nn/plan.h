@@ -15,7 +15,9 @@ typedef struct vq_plan vq_plan;
 
 typedef enum vq_precision {
     VQ_PRECISION_F32,
-    VQ_PRECISION_F64 /* portable only; for checking gradients */
+    VQ_PRECISION_BF16, /* f32, but products of convolutions are of numbers rounded to bf16;
+                          portable only */
+    VQ_PRECISION_F64   /* portable only; for checking gradients */
 } vq_precision;
 
 typedef struct vq_feed {

@@ -67,6 +67,7 @@ static vq_status add_step(vq_plan *plan, const vq_node *node)
                           .node = node,
                           .impl = choose(plan, node, in, out),
                           .training = plan->training,
+                          .bf16 = plan->bf16,
                           .residual = -1};
     VQ_CHECK(ctx, step->run.impl, VQ_E_UNSUPPORTED, "%s: no implementation of %s", node->name,
              node->op->name);

@@ -61,6 +61,8 @@ static vq_status make_plan(vq_trainer *t)
     vq_value latents[VQ_MAX_LEVELS];
     for (int l = 0; l < t->codebooks.n_books; l++) latents[l] = t->codebooks.book[l].latent;
     const vq_plan_config config = {.backend = t->backend,
+                                   .precision = t->config.precision == 1 ? VQ_PRECISION_BF16
+                                                                         : VQ_PRECISION_F32,
                                    .training = true,
                                    .feeds = &feed,
                                    .n_feeds = 1,
@@ -72,6 +74,18 @@ static vq_status make_plan(vq_trainer *t)
     return VQ_OK;
 }
 
+/* Products in bf16 are our own alone. */
+static vq_status find_backend(vq_trainer *t, const char *name)
+{
+    const bool automatic = !name || strcmp(name, "auto") == 0;
+    const bool bf16 = t->config.precision == 1;
+    VQ_TRY(vq_backend_find(t->ctx, bf16 && automatic ? "portable" : name, &t->backend));
+    VQ_CHECK(t->ctx, !bf16 || t->backend == &vq_backend_portable, VQ_E_UNSUPPORTED,
+             "train.precision is bf16, in which the backend %s does not train; portable does",
+             t->backend->name);
+    return VQ_OK;
+}
+
 static vq_status prepare(vq_trainer *t, const char *backend)
 {
     vq_context *ctx = t->ctx;
@@ -79,7 +93,7 @@ static vq_status prepare(vq_trainer *t, const char *backend)
     VQ_TRY(vq_train_config_check(ctx, &t->config));
     VQ_TRY(check_size(ctx, "height", &t->model.height, t->data.height));
     VQ_TRY(check_size(ctx, "width", &t->model.width, t->data.width));
-    VQ_TRY(vq_backend_find(ctx, backend, &t->backend));
+    VQ_TRY(find_backend(t, backend));
     VQ_TRY(vq_model_build(ctx, &t->model, t->data.variance, &t->graph));
     VQ_TRY(allocate_numbers(t));
     VQ_TRY(vq_codebooks_prepare(t));

@@ -66,7 +66,7 @@ train x -o r --backend cuda|--backend takes one of auto|portable|onednn, not "cu
 train x -o r --backend onedn|onednn, not "onedn"; did you mean "onednn"?
 train x -o r --set modell.k=1|the sections are model, train and data; did you mean "model"?
 train x -o r --preset zzzzzzzz|`vqvae presets` lists them
-train x -o r --precision bf16|--precision takes one of f32
+train x -o r --precision f16|--precision takes one of f32
 train x -o r --steps 1 --epochs 1|give one of them
 train x -o r --preset tinny|did you mean "tiny"?
 train x -o r --set lr=1|--set takes section.name=value

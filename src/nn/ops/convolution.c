@@ -96,14 +96,15 @@ double vq_convolution_flops(const vq_step *run, const vq_shape *map, int64_t cha
 static vq_convolution convolution_of(const vq_step *run, bool transposed)
 {
     const vq_shape *in = &run->in[0].desc.shape, *out = &run->out[0].desc.shape;
-    return transposed ? vq_convolution_of(run->node->attrs, out, in)
-                      : vq_convolution_of(run->node->attrs, in, out);
+    vq_convolution c = transposed ? vq_convolution_of(run->node->attrs, out, in)
+                                  : vq_convolution_of(run->node->attrs, in, out);
+    c.bf16 = run->bf16;
+    return c;
 }
 
 static const char *direct_name(const vq_convolution *c)
 {
-    (void)c;
-    return "portable";
+    return c->bf16 ? "portable bf16" : "portable";
 }
 
 static const vq_conv_algorithm direct = {
@@ -116,13 +117,14 @@ static const vq_conv_algorithm direct = {
     .weights = vq_convolution_weights,
 };
 
-/* Plans for use promise the bits of the direct sums; training takes what is faster. */
+/* Plans for use promise the bits of the direct sums, and transforms would not keep numbers within
+ * bf16's few bits; else training takes what is faster. */
 static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convolution *c)
 {
 #ifdef VQ_REAL_DOUBLE
     (void)run, (void)c;
 #else
-    if (run->training && vq_winograd_suits(c)) return &vq_conv_winograd;
+    if (run->training && !c->bf16 && vq_winograd_suits(c)) return &vq_conv_winograd;
 #endif
     return &direct;
 }

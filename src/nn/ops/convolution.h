@@ -22,6 +22,7 @@ typedef struct vq_convolution {
     size_t image[2], map[2]; /* height, width */
     size_t kernel[2], stride[2];
     size_t pad[2]; /* top, left */
+    bool bf16;     /* numbers of images, maps and weights are rounded to bf16 for their products */
 } vq_convolution;
 
 vq_convolution vq_convolution_of(const vq_conv_attrs *attrs, const vq_shape *image,

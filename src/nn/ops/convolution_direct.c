@@ -2,8 +2,9 @@
  * nn/ops/convolution_direct.c -- a convolution and its adjoint as correlations.
  *
  * Work is cut into blocks of places whose input fits a part of the second-level cache: a thread
- * copies it there with its padding, unless there is none. Neither blocks nor threads change a
- * chain. */
+ * copies it there with its padding, unless there is none, and rounds it where products are of bf16.
+ * Neither blocks nor threads change a chain. */
+#include <math.h>
 #include <string.h>
 
 #include "base/parallel.h"
@@ -87,10 +88,10 @@ static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
     const size_t threads = (size_t)ctx->threads, images = s->c->images, height = s->to[0];
     const span all = span_of(s, 0, 0, height);
     cut b = {.images = 1, .rows = height, .columns = span_of(s, 1, 0, s->to[1])};
-    b.copies = relu_from || all.low < 0 || all.high > (ptrdiff_t)s->from[0] || b.columns.low < 0 ||
-               b.columns.high > (ptrdiff_t)s->from[1];
+    b.copies = s->c->bf16 || relu_from || all.low < 0 || all.high > (ptrdiff_t)s->from[0] ||
+               b.columns.low < 0 || b.columns.high > (ptrdiff_t)s->from[1];
     b.source_width = b.copies ? (size_t)(b.columns.high - b.columns.low) : s->from[1];
-    const size_t line = (b.source_width ? b.source_width : 1) * s->in;
+    const size_t line = (b.source_width ? b.source_width : 1) * s->unit;
     if (images < threads) b.rows = ceil_div(height, ceil_div(threads, images));
     while (b.rows > s->cell[0] &&
            (rows_read(s, b.rows) * line > COPY_MAX || b.rows * s->to[1] > PLACES_MAX))
@@ -121,7 +122,7 @@ static scratch_parts scratch_of(const vq_context *ctx, const vq_sides *s, const 
     const size_t threads = (size_t)ctx->threads;
     scratch_parts parts = {.places = b->images * ceil_div(b->rows, s->cell[0]) *
                                      ceil_div(s->to[1], s->cell[1])};
-    if (b->copies) parts.copy_size = b->images * b->source_rows * b->source_width * s->in;
+    if (b->copies) parts.copy_size = b->images * b->source_rows * b->source_width * s->unit;
     parts.copy = vq_arena_get(arena, threads * parts.copy_size, sizeof(real));
     parts.cells =
         vq_arena_get(arena, s->joined ? threads * parts.places * VQ_PANEL : 0, sizeof(real));
@@ -167,23 +168,44 @@ static void copy_numbers(const real *from, size_t count, bool relu, real *to)
         for (size_t i = 0; i < count; i++) to[i] = from[i] < 0 ? 0 : from[i];
 }
 
+/* Neighbours become pairs of bf16, an odd last one with a zero. */
+static void round_numbers(const real *from, size_t count, bool relu, real *to)
+{
+    const real least = relu ? 0 : (real)-INFINITY; /* what is not a number is not below it */
+    for (size_t i = 0; i + 1 < count; i += 2)
+        vq_round_pair(from[i] < least ? 0 : from[i], from[i + 1] < least ? 0 : from[i + 1],
+                      &to[i / 2]);
+    if (count % 2) vq_round_pair(from[count - 1] < least ? 0 : from[count - 1], 0, &to[count / 2]);
+}
+
+/* So many places of the source. */
+static void copy_places(const direct_job *job, const real *from, size_t count, real *to)
+{
+    const vq_sides *s = job->sides;
+    const bool relu = job->arrays->relu_from;
+    if (!s->c->bf16) copy_numbers(from, count * s->in, relu, to);
+    else if (s->in % 2 == 0) round_numbers(from, count * s->in, relu, to);
+    else
+        for (size_t i = 0; i < count; i++, from += s->in, to += s->unit)
+            round_numbers(from, s->in, relu, to);
+}
+
 /* One padded row; `from` is NULL outside the image. */
 static void copy_row(const direct_job *job, const real *from, real *to)
 {
     const vq_sides *s = job->sides;
     const span *x = &job->cut->columns;
-    const size_t left = x->low < 0 ? (size_t)-x->low * s->in : 0;
-    const size_t skip = x->low > 0 ? (size_t)x->low * s->in : 0;
-    const size_t all = (size_t)(x->high - x->low) * s->in;
-    const size_t there = s->from[1] * s->in > skip ? s->from[1] * s->in - skip : 0;
+    const size_t left = x->low < 0 ? (size_t)-x->low : 0, skip = x->low > 0 ? (size_t)x->low : 0;
+    const size_t all = (size_t)(x->high - x->low), place = s->unit * sizeof *to;
+    const size_t there = s->from[1] > skip ? s->from[1] - skip : 0;
     if (!from || left >= all) {
-        memset(to, 0, all * sizeof *to);
+        memset(to, 0, all * place);
         return;
     }
     const size_t count = smaller(there, all - left);
-    memset(to, 0, left * sizeof *to);
-    copy_numbers(from + skip, count, job->arrays->relu_from, to + left);
-    memset(to + left + count, 0, (all - left - count) * sizeof *to);
+    memset(to, 0, left * place);
+    copy_places(job, from + skip * s->in, count, to + left * s->unit);
+    memset(to + (left + count) * s->unit, 0, (all - left - count) * place);
 }
 
 static void place_source(const direct_job *job, block *b)
@@ -196,7 +218,7 @@ static void place_source(const direct_job *job, block *b)
         b->source_rows = height;
         return;
     }
-    const size_t width = job->cut->source_width * s->in;
+    const size_t width = job->cut->source_width * s->unit;
     b->source = b->copy;
     b->source_rows = (size_t)(b->rows.high - b->rows.low);
     for (size_t n = 0; n < b->images; n++)
@@ -214,7 +236,7 @@ static size_t place_class(const direct_job *job, const block *b, const vq_axis *
 {
     const vq_sides *s = job->sides;
     const places y = places_in(rows, b->row, b->row_end);
-    const size_t in_row = job->cut->source_width * s->in, out_row = s->to[1] * s->out;
+    const size_t in_row = job->cut->source_width * s->unit, out_row = s->to[1] * s->out;
     size_t count = 0;
     for (size_t n = 0; n < b->images; n++)
         for (size_t j = y.first; j < y.last; j++) {
@@ -224,7 +246,7 @@ static size_t place_class(const direct_job *job, const block *b, const vq_axis *
             for (size_t i = 0; i < columns->count; i++, count++) {
                 const ptrdiff_t left =
                     columns->at + (ptrdiff_t)(i * columns->at_step) - job->cut->columns.low;
-                b->in_at[count] = in + (size_t)(columns->taps ? left : 0) * s->in;
+                b->in_at[count] = in + (size_t)(columns->taps ? left : 0) * s->unit;
                 b->out_at[count] = out + (columns->first + i * columns->step) * s->out;
                 if (s->joined) b->out_at[count] = count * VQ_PANEL;
             }
@@ -274,7 +296,7 @@ static void run_block(const direct_job *job, block *b)
     const vq_conv_arrays_real *arrays = job->arrays;
     const size_t padded = vq_sides_panels(s) * VQ_PANEL,
                  image = b->image * s->to[0] * s->to[1] * s->out;
-    vq_correlation_real c = {.tap_step = job->cut->source_width * s->in,
+    vq_correlation_real c = {.tap_step = job->cut->source_width * s->unit,
                              .channels = s->lanes,
                              .in = b->source,
                              .in_at = b->in_at,
@@ -298,11 +320,11 @@ static void run_block(const direct_job *job, block *b)
         const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
         const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
         c.taps = columns.taps ? rows.taps : 0;
-        c.run = columns.taps * s->in;
+        c.run = columns.taps * s->unit;
         c.places = place_class(job, b, &rows, &columns);
-        vq_correlate_real(job->kernels, &c);
+        vq_correlate_real(job->kernels, s->c->bf16, &c);
         if (s->joined) spread_cells(job, b);
-        c.weights += padded * rows.taps * columns.taps * s->in;
+        c.weights += padded * rows.taps * columns.taps * s->unit;
     }
 }
 

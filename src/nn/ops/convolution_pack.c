@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/ops/convolution_pack.c -- weights and bias as correlations read them: the bias in whole
- * panels, then for each class its panels of weights. */
+ * panels, then for each class its panels of weights, in bf16 pairs of input channels. */
 #include "base/parallel.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_sides.h"
+#include "nn/ops/correlate.h"
 
 typedef struct pack_job {
     const vq_sides *sides;
@@ -14,7 +15,7 @@ typedef struct pack_job {
 
 static size_t depth_of(const pack_job *job)
 {
-    return job->rows.taps * job->columns.taps * job->sides->in;
+    return job->rows.taps * job->columns.taps * job->sides->unit;
 }
 
 /* Where the weights of a lane under one tap begin, those of input channel 0; NULL: they are 0. */
@@ -32,6 +33,19 @@ static const real *lane_weights(const pack_job *job, size_t lane, size_t tap)
     return job->from + o * step + (size_t)r * kernel[1] + (size_t)q;
 }
 
+/* The weights of a lane under one tap, `step` apart, one to a line of `to`. */
+static void pack_lane(const vq_sides *s, const real *from, size_t step, real *to)
+{
+    if (!from)
+        for (size_t i = 0; i < s->unit; i++) to[i * VQ_PANEL] = 0;
+    else if (!s->c->bf16)
+        for (size_t i = 0; i < s->in; i++) to[i * VQ_PANEL] = from[i * step];
+    else
+        for (size_t i = 0; i < s->in; i += 2)
+            vq_round_pair(from[i * step], i + 1 < s->in ? from[(i + 1) * step] : 0,
+                          &to[i / 2 * VQ_PANEL]);
+}
+
 /* Item: a tap of a panel. */
 static void pack_range(void *arg, size_t begin, size_t end, int thread)
 {
@@ -43,11 +57,9 @@ static void pack_range(void *arg, size_t begin, size_t end, int thread)
     (void)thread;
     for (size_t item = begin; item < end; item++) {
         const size_t panel = item / taps, tap = item % taps;
-        real *to = job->to + (panel * depth_of(job) + tap * s->in) * VQ_PANEL;
-        for (size_t lane = 0; lane < VQ_PANEL; lane++) {
-            const real *from = lane_weights(job, panel * VQ_PANEL + lane, tap);
-            for (size_t i = 0; i < s->in; i++) to[i * VQ_PANEL + lane] = from ? from[i * step] : 0;
-        }
+        real *to = job->to + (panel * depth_of(job) + tap * s->unit) * VQ_PANEL;
+        for (size_t lane = 0; lane < VQ_PANEL; lane++)
+            pack_lane(s, lane_weights(job, panel * VQ_PANEL + lane, tap), step, to + lane);
     }
 }
 
@@ -57,7 +69,7 @@ size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction dir
     size_t depth = 1; /* the bias */
     for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++)
         depth += vq_axis_of(&s, 0, class / s.classes[1]).taps *
-                 vq_axis_of(&s, 1, class % s.classes[1]).taps * s.in;
+                 vq_axis_of(&s, 1, class % s.classes[1]).taps * s.unit;
     return vq_panels_size(s.lanes, depth) * sizeof(real);
 }
 

@@ -4,7 +4,7 @@
 
 #ifndef VQ_REAL_DOUBLE
 
-vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction)
+static vq_sides whole_sides(const vq_convolution *c, vq_conv_direction direction)
 {
     if (direction == VQ_CONV_APPLY)
         return (vq_sides){.c = c,
@@ -33,6 +33,13 @@ vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction)
         s.classes[i] = 1;
     }
     s.lanes = area * c->in;
+    return s;
+}
+
+vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction)
+{
+    vq_sides s = whole_sides(c, direction);
+    s.unit = c->bf16 ? (s.in + 1) / 2 : s.in;
     return s;
 }
 

@@ -33,6 +33,8 @@ typedef struct vq_sides {
     size_t classes[2], cell[2];
     bool joined;
     size_t lanes; /* output channels of a class */
+    size_t unit;  /* numbers of a place of the source as it is copied: `in`, or pairs of bf16,
+                     where an odd last one has a zero beside it */
 } vq_sides;
 
 vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction);
