@@ -184,7 +184,7 @@ static void add(number *to, float x, float y)
     to->n++;
 }
 
-/* Every product that the convolution makes of (number of `in`, number of `out`, weight), in turn. */
+/* Every product that the convolution makes: a number of `in`, one of `out`, a weight. */
 typedef void visit_fn(void *user, size_t in, size_t out, size_t weight);
 
 /* One image place and one map place under one tap of the kernel, all channels. */
