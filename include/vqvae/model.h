@@ -108,8 +108,8 @@ typedef struct vq_session_config {
     bool fast;             /**< false: exact, the same bits whatever the processor, its instruction
                                 sets, the compiler, the threads and the batch. true: whatever is
                                 fastest here, whose last bits may differ from machine to machine */
-    const char *backend;   /**< NULL or "auto": as `fast` says; "portable", which is exact, or
-                                "onednn", which is not */
+    const char *backend;   /**< NULL or "auto" or "portable": our own kernels; "onednn", which is
+                                never exact */
 } vq_session_config;
 
 VQ_API VQ_MUST_USE vq_status vq_session_create(vq_context *ctx, const vq_model *model,

@@ -18,7 +18,7 @@ typedef struct vq_conv_config {
     int64_t kernel[2], stride[2]; /**< rows, columns */
     int64_t pad[4];               /**< top, left, bottom, right */
     bool transposed;
-    const char *backend; /**< NULL or "auto", "portable", "onednn" */
+    const char *backend; /**< NULL or "auto" or "portable", "onednn" */
 } vq_conv_config;
 
 /** Extents N,H,W,C of the output for an input of extents N,H,W.

@@ -55,7 +55,7 @@ typedef struct vq_train_data {
 /**
  * Prepares a training from scratch.
  * @param model    sizes left 0 are set from the data
- * @param backend  NULL or "auto", "portable", "onednn"
+ * @param backend  NULL or "auto" or "portable": our own kernels; "onednn"
  * @param init     weights to start from, of the same configuration; NULL: random ones
  */
 VQ_API VQ_MUST_USE vq_status vq_trainer_create(vq_context *ctx, const vq_model_config *model,

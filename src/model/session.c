@@ -37,6 +37,7 @@ static vq_status plan_encoder(vq_session *s, const vq_backend *backend)
         wants[2 * l + 1] = named(s, "latent", l);
     }
     const vq_plan_config config = {.backend = backend,
+                                   .fast = s->fast,
                                    .feeds = &feed,
                                    .n_feeds = 1,
                                    .wants = wants,
@@ -64,6 +65,7 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
                                                         level->grid.width, (int64_t)level->dim}}}};
     }
     const vq_plan_config config = {.backend = backend,
+                                   .fast = s->fast,
                                    .feeds = feeds,
                                    .n_feeds = (int)s->n_levels,
                                    .wants = &out,
@@ -76,17 +78,9 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
     return VQ_OK;
 }
 
-static vq_status find_backend(vq_context *ctx, const vq_session_config *config,
-                              const vq_backend **out)
-{
-    const bool named = config->backend && strcmp(config->backend, "auto") != 0;
-    const char *unnamed = config->fast ? "auto" : vq_backend_portable.name;
-    return vq_backend_find(ctx, named ? config->backend : unnamed, out);
-}
-
 static void name_arithmetic(vq_session *s, const vq_backend *backend)
 {
-    if (backend != &vq_backend_portable)
+    if (s->fast || backend != &vq_backend_portable)
         backend->arithmetic(s->ctx, s->arithmetic, sizeof s->arithmetic);
     else (void)snprintf(s->arithmetic, sizeof s->arithmetic, "exact %d", VQ_EXACT_ORDER);
 }
@@ -97,7 +91,7 @@ static vq_status build(vq_session *s, const vq_session_config *config)
     vq_grid grids[VQ_MAX_LEVELS];
     const vq_model_config *c = &s->model->config;
     const vq_backend *backend;
-    VQ_TRY(find_backend(ctx, config, &backend));
+    VQ_TRY(vq_backend_find(ctx, config->backend, &backend));
     VQ_CHECK(ctx, s->batch >= 1 && s->batch <= 65536, VQ_E_ARG,
              "a session's batch is 1 to 65536 images, not %lld", (long long)s->batch);
     for (int i = 0; i < 2; i++)
@@ -128,6 +122,7 @@ vq_status vq_session_create(vq_context *ctx, const vq_model *model, const vq_ses
     s->ctx = ctx;
     s->model = model;
     s->batch = config->batch;
+    s->fast = config->fast;
     s->size[0] = config->height;
     s->size[1] = config->width;
     s->channels = model->config.channels;

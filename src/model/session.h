@@ -28,6 +28,7 @@ struct vq_session {
     const vq_model *model;
     int64_t batch, channels;
     int64_t size[2], inner[2]; /* height and width of the images, and as padded */
+    bool fast;                 /* not bound to exact numbers */
     size_t n_levels, n_codes;
     vq_level level[VQ_MAX_LEVELS];
     vq_plan *encoder, *decoder;

@@ -43,17 +43,13 @@ const vq_backend vq_backend_portable = {
 
 vq_status vq_backend_find(vq_context *ctx, const char *name, const vq_backend **out)
 {
-    const bool automatic = !name || strcmp(name, "auto") == 0;
     *out = &vq_backend_portable;
-    if (!automatic && strcmp(name, vq_backend_portable.name) == 0) return VQ_OK;
-    VQ_CHECK(ctx, automatic || strcmp(name, "onednn") == 0, VQ_E_ARG,
+    if (!name || strcmp(name, "auto") == 0 || strcmp(name, vq_backend_portable.name) == 0)
+        return VQ_OK;
+    *out = NULL;
+    VQ_CHECK(ctx, strcmp(name, "onednn") == 0, VQ_E_ARG,
              "there is no backend named %s; there are onednn and portable", name);
-    const vq_status status = vq_onednn_fetch(ctx, out);
-    if (status == VQ_OK) return VQ_OK;
-    *out = automatic ? &vq_backend_portable : NULL;
-    VQ_CHECK(ctx, automatic, VQ_E_ARG, "the backend onednn cannot be used: %s", ctx->error);
-    if (status == VQ_E_IO)
-        vq_log(ctx, VQ_LOG_WARNING, "convolutions go without oneDNN and take longer: %s",
-               ctx->error);
+    VQ_CHECK(ctx, vq_onednn_fetch(ctx, out) == VQ_OK, VQ_E_ARG,
+             "the backend onednn cannot be used: %s", ctx->error);
     return VQ_OK;
 }

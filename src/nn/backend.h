@@ -29,8 +29,7 @@ typedef struct vq_backend {
 
 extern const vq_backend vq_backend_portable;
 
-/** The backend of that name. "auto", as NULL, is the first of onednn, portable that can be used;
- *  the log is warned where onednn should have been there.
+/** The backend of that name; "auto", as NULL, is portable.
  *  @return VQ_OK; VQ_E_ARG (no such backend, or none that can be used) */
 VQ_MUST_USE vq_status vq_backend_find(vq_context *ctx, const char *name, const vq_backend **out);
 

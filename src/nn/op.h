@@ -55,6 +55,7 @@ struct vq_step {
     const vq_node *node;
     const vq_impl *impl;
     bool training; /* backward and update will follow forward */
+    bool exact;    /* each number is to be the chain of products that docs/engine.md defines */
     bool bf16;     /* products of convolutions are of numbers rounded to bf16 */
     vq_view in[VQ_MAX_IN], out[VQ_MAX_OUT];
     /* Gradients of the loss. d_out may be overwritten: nobody reads it after this step. */

@@ -87,6 +87,7 @@ vq_status vq_plan_create(vq_context *ctx, const vq_graph *graph, const vq_plan_c
     plan->graph = graph;
     plan->backend = config->precision == VQ_PRECISION_F32 ? config->backend : &vq_backend_portable;
     plan->training = config->training;
+    plan->exact = !config->training && !config->fast;
     plan->f64 = config->precision == VQ_PRECISION_F64;
     plan->bf16 = config->precision == VQ_PRECISION_BF16;
     const vq_status status = build(plan, config);

@@ -36,7 +36,7 @@ struct vq_plan {
     vq_context *ctx;
     const vq_graph *graph;
     const vq_backend *backend;
-    bool training, f64, bf16;
+    bool training, exact, f64, bf16;
     vq_planned *steps;
     int n_steps;
     vq_edge *edges; /* one for each value of the graph */

@@ -68,6 +68,7 @@ static vq_status add_step(vq_plan *plan, const vq_node *node)
                           .impl = choose(plan, node, in, out),
                           .training = plan->training,
                           .bf16 = plan->bf16,
+                          .exact = plan->exact,
                           .residual = -1};
     VQ_CHECK(ctx, step->run.impl, VQ_E_UNSUPPORTED, "%s: no implementation of %s", node->name,
              node->op->name);

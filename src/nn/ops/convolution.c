@@ -117,14 +117,14 @@ static const vq_conv_algorithm direct = {
     .weights = vq_convolution_weights,
 };
 
-/* Plans for use promise the bits of the direct sums, and transforms would not keep numbers within
- * bf16's few bits; else training takes what is faster. */
+/* Exact plans promise the bits of the direct sums, and transforms would not keep numbers within
+ * bf16's few bits; others take what is faster. */
 static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convolution *c)
 {
 #ifdef VQ_REAL_DOUBLE
     (void)run, (void)c;
 #else
-    if (run->training && !c->bf16 && vq_winograd_suits(c)) return &vq_conv_winograd;
+    if (!run->exact && !c->bf16 && vq_winograd_suits(c)) return &vq_conv_winograd;
 #endif
     return &direct;
 }
