@@ -27,7 +27,7 @@ static double step_work(const training *t)
 
 /* ---- measuring ----------------------------------------------------------- */
 
-/* The first images that are trained on, as many as a batch has; those that cannot be read are grey. */
+/* The first images trained on, as many as a batch has; those that cannot be read are grey. */
 static int read_batch(program *p, const training *t, uint8_t **pixels, double *image)
 {
     enum { GREY = 128 };

@@ -4,9 +4,9 @@
  * jansson (2.14) collects the letters of a text or number in a buffer that it doubles when it is
  * full. It goes on without the letters for which that failed: "encoder" may become "encode", 1000
  * become 100, and what is left of an escape ends the process. The buffer is never made smaller
- * while a text is read. So what is read is a list whose first element is a text longer than any word
- * of the text in question, its second that text. Where the first arrives whole, the buffer has all
- * the room that the second needs, and nothing of that can be lost. */
+ * while a text is read. So what is read is a list whose first element is a text longer than any
+ * word of the text in question, its second that text. Where the first arrives whole, the buffer has
+ * all the room that the second needs, and nothing of that can be lost. */
 #include "base/json.h"
 #include <string.h>
 
