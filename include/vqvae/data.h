@@ -174,8 +174,8 @@ typedef struct vq_loader vq_loader;
 /**
  * Starts as many threads as the context has, which prepare batches ahead. What a batch holds does
  * not depend on how many there are.
- * @param order       called from the loader's threads, by several at a time; its memory must outlive
- *                    the loader
+ * @param order       called from the loader's threads, by several at a time; its memory must
+ *                    outlive the loader
  * @param first_step  the first batch delivered
  * @param ahead       batches prepared beyond the one in use, 1..64; 0: as many as take 16 MiB, but
  *                    at least 2
