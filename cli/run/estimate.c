@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/estimate.c -- what a training will take, measured on its first images.
  *
- * A few steps of the trainer as it was prepared, and one batch of a validation, are timed and thrown
- * away. Memory is counted. */
+ * A few steps of the trainer as it was prepared, and a batch of a validation, are timed and then
+ * thrown away. What they took in memory is what a training takes but for the pixels it keeps. */
 #include "run/estimate.h"
 #include "facts.h"
 #include "walk.h"
