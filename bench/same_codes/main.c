@@ -25,7 +25,7 @@ typedef struct work {
 static vq_status open_all(work *w, char **words)
 {
     vq_session_config config = {.batch = w->batch};
-    const vq_context_config context = {.cpu = words[4], .threads = atoi(words[5])};
+    const vq_context_config context = {.cpu = words[4], .threads = (int)strtol(words[5], NULL, 10)};
     vq_status status = vq_context_create(&context, &w->ctx);
     if (status == VQ_OK) status = vq_model_load(w->ctx, words[1], &w->model);
     if (status == VQ_OK) status = vq_npy_load(w->ctx, words[2], &w->pixels);
@@ -99,8 +99,8 @@ int main(int argc, char **argv)
                 argv[0]);
         return 2;
     }
-    w.images = atoi(argv[3]);
-    w.batch = atoi(argv[6]);
+    w.images = strtol(argv[3], NULL, 10);
+    w.batch = strtol(argv[6], NULL, 10);
     vq_status status = open_all(&w, argv);
     if (status == VQ_OK) status = run(&w);
     if (status == VQ_OK) status = save_all(&w, argv);

@@ -30,7 +30,7 @@ typedef struct vq_plan_config {
     const vq_backend *backend;
     vq_precision precision;
     bool training;
-    bool fast; /* a plan for use may compute as one for training does, whose numbers are not exact */
+    bool fast;            /* a plan for use may compute as one for training does: not exactly */
     const vq_feed *feeds; /* values given from outside */
     int n_feeds;
     const vq_value *wants; /* values to be read; nodes that lead to none of them are left out;
