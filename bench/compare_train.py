@@ -31,8 +31,7 @@ def ours(what, options):
     shape = ["--preset", options.preset, "--batch", str(options.batch), "--threads",
              str(options.threads), "--precision", options.precision, "--lines"]
     command = [program(), "bench", what, *shape]
-    return {"vqvae": command, "vqvae portable": command + ["--backend", "portable"],
-            "vqvae onednn": command + ["--backend", "onednn"]}
+    return {"vqvae": command, "vqvae onednn": command + ["--backend", "onednn"]}
 
 
 def pytorch(what, options):
