@@ -18,6 +18,12 @@ endforeach()
 # also breaks the search for NaN), and fused multiply-adds only where the source writes them.
 add_compile_options(-fno-math-errno -fno-trapping-math -ffp-contract=off)
 
+# The search's inner loop is 90 bytes: where it begins in the middle of a line it takes half as long
+# again (5.4 ms instead of 3.8 for 8,192 vectors of 64 numbers and 512 codes on Zen 3).
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-falign-loops=64)
+endif()
+
 add_compile_options(
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wvla -Wundef -Wdouble-promotion -Wcast-qual)
