@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "kernels/pack.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_sides.h"
 #include "nn/ops/correlate.h"
@@ -65,11 +66,6 @@ typedef struct cut {
     bool copies; /* padding is needed, or `from` is read through a function */
 } cut;
 
-static size_t ceil_div(size_t a, size_t b)
-{
-    return a / b + (a % b != 0);
-}
-
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -80,7 +76,7 @@ static size_t rows_read(const vq_sides *s, size_t rows)
 {
     const size_t stride = s->c->stride[0], kernel = s->c->kernel[0];
     if (s->direction == VQ_CONV_APPLY) return (rows - 1) * stride + kernel;
-    return ceil_div(rows, stride) + ceil_div(kernel, stride);
+    return vq_ceil_div(rows, stride) + vq_ceil_div(kernel, stride);
 }
 
 static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
@@ -92,18 +88,18 @@ static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
                b.columns.low < 0 || b.columns.high > (ptrdiff_t)s->from[1];
     b.source_width = b.copies ? (size_t)(b.columns.high - b.columns.low) : s->from[1];
     const size_t line = (b.source_width ? b.source_width : 1) * s->unit;
-    if (images < threads) b.rows = ceil_div(height, ceil_div(threads, images));
+    if (images < threads) b.rows = vq_ceil_div(height, vq_ceil_div(threads, images));
     while (b.rows > s->cell[0] &&
            (rows_read(s, b.rows) * line > COPY_MAX || b.rows * s->to[1] > PLACES_MAX))
-        b.rows = ceil_div(b.rows, 2);
-    b.rows = smaller(height, ceil_div(b.rows, s->cell[0]) * s->cell[0]); /* no cell is cut */
+        b.rows = vq_ceil_div(b.rows, 2);
+    b.rows = smaller(height, vq_ceil_div(b.rows, s->cell[0]) * s->cell[0]); /* no cell is cut */
     if (b.rows == height) {
         b.images =
             smaller(COPY_MAX / (rows_read(s, height) * line), PLACES_MAX / (height * s->to[1]));
-        b.images = smaller(b.images ? b.images : 1, ceil_div(images, threads));
+        b.images = smaller(b.images ? b.images : 1, vq_ceil_div(images, threads));
     }
-    b.pieces = ceil_div(height, b.rows);
-    b.blocks = ceil_div(images, b.images) * b.pieces;
+    b.pieces = vq_ceil_div(height, b.rows);
+    b.blocks = vq_ceil_div(images, b.images) * b.pieces;
     b.source_rows = rows_read(s, b.rows);
     return b;
 }
@@ -120,8 +116,8 @@ static scratch_parts scratch_of(const vq_context *ctx, const vq_sides *s, const 
                                 vq_arena *arena)
 {
     const size_t threads = (size_t)ctx->threads;
-    scratch_parts parts = {.places = b->images * ceil_div(b->rows, s->cell[0]) *
-                                     ceil_div(s->to[1], s->cell[1])};
+    scratch_parts parts = {.places = b->images * vq_ceil_div(b->rows, s->cell[0]) *
+                                     vq_ceil_div(s->to[1], s->cell[1])};
     if (b->copies) parts.copy_size = b->images * b->source_rows * b->source_width * s->unit;
     parts.copy = vq_arena_get(arena, threads * parts.copy_size, sizeof(real));
     parts.cells =
@@ -281,7 +277,7 @@ static void spread_row(const direct_job *job, const real *cells, size_t at, size
 static void spread_cells(const direct_job *job, const block *b)
 {
     const vq_sides *s = job->sides;
-    const size_t line = ceil_div(s->to[1], s->cell[1]) * VQ_PANEL;
+    const size_t line = vq_ceil_div(s->to[1], s->cell[1]) * VQ_PANEL;
     const real *cells = b->cells;
     for (size_t n = 0; n < b->images; n++)
         for (size_t y = b->row; y < b->row_end; y += s->cell[0], cells += line)

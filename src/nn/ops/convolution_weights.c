@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "kernels/pack.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
 #include "nn/ops/correlate.h"
@@ -32,11 +33,6 @@ typedef struct layout {
     size_t image_rows;           /* padded rows that so many rows of the map read */
     size_t image_size, map_size; /* numbers of all strips of a chunk */
 } layout;
-
-static size_t ceil_div(size_t a, size_t b)
-{
-    return a / b + (a % b != 0);
-}
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -66,14 +62,14 @@ static layout layout_of(const vq_convolution *c)
         l.width = VQ_PANEL * VQ_PANELS_MAX;
     l.strips = c->in / l.width;
     l.lanes = c->kernel[1] * l.width;
-    l.panels = ceil_div(l.lanes, VQ_PANEL);
-    l.tiles = ceil_div(c->out, VQ_PLACES);
+    l.panels = vq_ceil_div(l.lanes, VQ_PANEL);
+    l.tiles = vq_ceil_div(c->out, VQ_PLACES);
     l.columns = (c->map[1] - 1) * c->stride[1] + c->kernel[1];
     l.each = c->bf16 ? 2 : 1;
-    l.places = ceil_div(c->map[1], l.each);
+    l.places = vq_ceil_div(c->map[1], l.each);
     size_chunk(c, &l);
     while (l.rows > 1 && l.image_size + l.map_size > CHUNK_MAX) {
-        l.rows = ceil_div(l.rows, 2);
+        l.rows = vq_ceil_div(l.rows, 2);
         size_chunk(c, &l);
     }
     if (l.rows == c->map[0]) {
