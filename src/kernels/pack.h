@@ -5,8 +5,6 @@
 
 #include "kernels/kernels.h"
 
-enum { VQ_PACK_ALIGNED = 16 }; /* floats in 64 bytes */
-
 static inline size_t vq_ceil_div(size_t a, size_t b)
 {
     return a / b + (a % b != 0);
