@@ -16,11 +16,7 @@
 TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *weights)
 {
     __m256 sum[VQ_PLACES][2];
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        sum[i][0] = _mm256_loadu_ps(t->start[i] + at);
-        sum[i][1] = _mm256_loadu_ps(t->start[i] + at + 8);
-    }
+    vq_start_avx2(t, at, sum);
     for (size_t tap = 0; tap < t->taps; tap++) {
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
@@ -47,11 +43,7 @@ TARGET static void correlate(const vq_correlate_tile *t)
 TARGET static void outer_panel(const vq_outer_tile *t, size_t at)
 {
     __m256 sum[VQ_PLACES][2];
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        sum[i][0] = _mm256_loadu_ps(t->c + i * t->c_step + at);
-        sum[i][1] = _mm256_loadu_ps(t->c + i * t->c_step + at + 8);
-    }
+    vq_load_avx2(t, at, sum);
     for (size_t n = 0; n < t->count[0]; n++)
         for (size_t y = 0; y < t->count[1]; y++) {
             const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
@@ -66,11 +58,7 @@ TARGET static void outer_panel(const vq_outer_tile *t, size_t at)
                 }
             }
         }
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        _mm256_storeu_ps(t->c + i * t->c_step + at, sum[i][0]);
-        _mm256_storeu_ps(t->c + i * t->c_step + at + 8, sum[i][1]);
-    }
+    vq_store_avx2(t, at, sum);
 }
 
 TARGET static void outer(const vq_outer_tile *t)

@@ -25,11 +25,7 @@ INLINE void correlate_panels(const vq_correlate_tile *t, size_t panels)
 {
     __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
     const float *weights = t->weights;
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        VQ_UNROLL(4)
-        for (size_t v = 0; v < panels; v++) sum[i][v] = _mm512_loadu_ps(t->start[i] + 16 * v);
-    }
+    vq_start_avx512(t, panels, sum);
     for (size_t tap = 0; tap < t->taps; tap++) {
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
@@ -61,12 +57,7 @@ TARGET static void correlate(const vq_correlate_tile *t)
 INLINE void outer_panels(const vq_outer_tile *t, size_t panels)
 {
     __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        VQ_UNROLL(4)
-        for (size_t v = 0; v < panels; v++)
-            sum[i][v] = _mm512_loadu_ps(t->c + i * t->c_step + 16 * v);
-    }
+    vq_load_avx512(t, panels, sum);
     for (size_t n = 0; n < t->count[0]; n++)
         for (size_t y = 0; y < t->count[1]; y++) {
             const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
@@ -84,12 +75,7 @@ INLINE void outer_panels(const vq_outer_tile *t, size_t panels)
                 }
             }
         }
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        VQ_UNROLL(4)
-        for (size_t v = 0; v < panels; v++)
-            _mm512_storeu_ps(t->c + i * t->c_step + 16 * v, sum[i][v]);
-    }
+    vq_store_avx512(t, panels, sum);
 }
 
 TARGET static void outer(const vq_outer_tile *t)

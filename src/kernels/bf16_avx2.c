@@ -44,11 +44,7 @@ INLINE void add_products(const float *const row[VQ_PLACES], size_t q, const floa
 TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *weights)
 {
     __m256 sum[VQ_PLACES][2];
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        sum[i][0] = _mm256_loadu_ps(t->start[i] + at);
-        sum[i][1] = _mm256_loadu_ps(t->start[i] + at + 8);
-    }
+    vq_start_avx2(t, at, sum);
     for (size_t tap = 0; tap < t->taps; tap++) {
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
@@ -67,11 +63,7 @@ TARGET void vq_correlate_bf16_avx2(const vq_correlate_tile *t)
 TARGET static void outer_panel(const vq_outer_tile *t, size_t at)
 {
     __m256 sum[VQ_PLACES][2];
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        sum[i][0] = _mm256_loadu_ps(t->c + i * t->c_step + at);
-        sum[i][1] = _mm256_loadu_ps(t->c + i * t->c_step + at + 8);
-    }
+    vq_load_avx2(t, at, sum);
     for (size_t n = 0; n < t->count[0]; n++)
         for (size_t y = 0; y < t->count[1]; y++) {
             const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
@@ -81,11 +73,7 @@ TARGET static void outer_panel(const vq_outer_tile *t, size_t at)
                 add_products(row, 0, b, sum);
             }
         }
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        _mm256_storeu_ps(t->c + i * t->c_step + at, sum[i][0]);
-        _mm256_storeu_ps(t->c + i * t->c_step + at + 8, sum[i][1]);
-    }
+    vq_store_avx2(t, at, sum);
 }
 
 TARGET void vq_outer_bf16_avx2(const vq_outer_tile *t)

@@ -2,6 +2,7 @@
  * kernels/code_index.c -- a codebook packed for searching: centred, in panels, with half its
  * squared lengths and, where screening pays, in bf16. */
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "kernels/nearest.h"
 #include "kernels/pack.h"
 #include <float.h>

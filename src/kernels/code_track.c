@@ -7,8 +7,8 @@
  * whatever order they are taken. What is longer becomes zero, with a gap as long as itself: that is
  * as true, though of no use. */
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "kernels/nearest.h"
-#include "kernels/pack.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  * the second-level cache. Tiles that are not whole are gathered into one of their own. */
 #include "kernels/correlate.h"
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include <string.h>
 
@@ -75,11 +76,6 @@ static void run_part(const vq_kernels *kernels, const vq_correlation *c, const p
         copy_row(e.out[i], p->channels, c->out + c->out_at[p->place + i] + p->channel);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Floats of weights that stay in the first-level cache beside a tile's input. */
 enum { CACHED_MAX = 4096 };
 
@@ -101,11 +97,11 @@ void vq_correlate(const vq_kernels *kernels, const vq_correlation *c)
                               .relu = c->relu};
     part p;
     for (p.channel = 0; p.channel < c->channels; p.channel += group) {
-        p.channels = smaller(group, c->channels - p.channel);
+        p.channels = vq_smaller(group, c->channels - p.channel);
         tile.weights = c->weights + p.channel * depth;
         tile.panels = (p.channels + VQ_PANEL - 1) / VQ_PANEL;
         for (p.place = 0; p.place < c->places; p.place += VQ_PLACES) {
-            p.places = smaller(VQ_PLACES, c->places - p.place);
+            p.places = vq_smaller(VQ_PLACES, c->places - p.place);
             point_in(c, &p, &tile);
             if (p.places == VQ_PLACES && p.channels == tile.panels * VQ_PANEL)
                 run_whole(kernels, c, &p, &tile);

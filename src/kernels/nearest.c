@@ -6,6 +6,7 @@
  * fewer tiles than threads, the threads share the codes instead. */
 #include "kernels/nearest.h"
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "kernels/pack.h"
 #include <math.h>
 #include <string.h>
@@ -52,11 +53,6 @@ typedef struct range {
     size_t begin, end;
 } range;
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static scratch scratch_of(const nearest_job *job, vq_arena *arena)
 {
     const size_t vectors = job->block_tiles * job->kernels->search_lanes;
@@ -86,11 +82,11 @@ static void layout(nearest_job *job, const vq_context *ctx, vq_arena *arena)
     vq_arena measure = {0};
     job->kernels = index->kernels;
     job->tiles = vq_ceil_div(job->n, lanes);
-    job->block_tiles = block_tiles ? smaller(block_tiles, job->tiles) : 1;
-    job->block_panels = block_panels ? smaller(block_panels, index->panels) : 1;
+    job->block_tiles = block_tiles ? vq_smaller(block_tiles, job->tiles) : 1;
+    job->block_panels = block_panels ? vq_smaller(block_panels, index->panels) : 1;
     job->parts = 1;
     if (job->tiles < threads) job->parts += job->n * index->n_codes / (1 + PIECE_WORK / index->dim);
-    job->parts = smaller(job->parts, smaller(threads, index->panels));
+    job->parts = vq_smaller(job->parts, vq_smaller(threads, index->panels));
     if (job->parts > 1) {
         job->part_best = vq_arena_get(arena, job->parts * job->n, sizeof(float));
         job->part_at = vq_arena_get(arena, job->parts * job->n, sizeof(int32_t));
@@ -135,7 +131,7 @@ static void search_plainly(const nearest_job *job, const scratch *s, size_t tile
 {
     const vq_code_index *index = job->index;
     const size_t first = panels.begin * VQ_CODE_PANEL, vector = tile * job->kernels->search_lanes;
-    const size_t count = smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first;
+    const size_t count = vq_smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first;
     job->kernels->search(index->dim, s->x + vector * index->dim, index->packed + first * index->dim,
                          index->half + first, count, (int32_t)first, s->best + vector,
                          s->at + vector);
@@ -178,7 +174,7 @@ static void search_narrow(const nearest_job *job, scratch *s, size_t row, range 
     start_anew(s, lanes);
     job->kernels->search_narrow(index->dim, s->x, index->packed + first * index->dim,
                                 index->half + first,
-                                smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first,
+                                vq_smaller(panels.end * VQ_CODE_PANEL, index->n_codes) - first,
                                 (int32_t)first, s->best, s->at);
 }
 
@@ -198,7 +194,7 @@ static void search_tiles(const nearest_job *job, scratch *s, range tiles, range 
         for (size_t i = 0; i < lanes; i++) s->threshold[vector + i] = INFINITY;
     }
     for (range block = panels; block.begin < panels.end; block.begin = block.end) {
-        block.end = smaller(block.begin + job->block_panels, panels.end);
+        block.end = vq_smaller(block.begin + job->block_panels, panels.end);
         for (size_t t = 0; t < count; t++) {
             if (!index->screened || s->rest) search_plainly(job, s, t, block);
             else search_screened(job, s, t, block);
@@ -215,12 +211,12 @@ static void search_row(const nearest_job *job, scratch *s, size_t row, range pan
     for (size_t d = 0; d < index->dim; d++) s->x[d] = x[d] - index->centre[d];
     start_anew(s, 1);
     for (range block = panels; block.begin < panels.end; block.begin = block.end) {
-        block.end = smaller(block.begin + job->block_panels, panels.end);
+        block.end = vq_smaller(block.begin + job->block_panels, panels.end);
         const size_t first = block.begin * VQ_CODE_PANEL;
         job->kernels->dots(index->dim, s->x, index->packed + first * index->dim,
                            block.end - block.begin, s->dot);
         job->kernels->argmin(s->dot, index->half + first,
-                             smaller(block.end * VQ_CODE_PANEL, index->n_codes) - first,
+                             vq_smaller(block.end * VQ_CODE_PANEL, index->n_codes) - first,
                              (int32_t)first, s->best, s->at);
     }
 }
@@ -251,9 +247,9 @@ static void search(const nearest_job *job, scratch *s, range tiles, size_t part)
     const bool narrow = last && !rows && alone <= lanes / 2 && job->kernels->search_narrow;
     if (rows || narrow) tiles.end--;
     for (range block = tiles; block.begin < tiles.end; block.begin = block.end) {
-        block.end = smaller(block.begin + job->block_tiles, tiles.end);
+        block.end = vq_smaller(block.begin + job->block_tiles, tiles.end);
         search_tiles(job, s, block, panels);
-        keep(job, s, block.begin * lanes, smaller(block.end * lanes, job->n), part);
+        keep(job, s, block.begin * lanes, vq_smaller(block.end * lanes, job->n), part);
     }
     for (size_t row = job->n - alone; rows && row < job->n; row++) {
         search_row(job, s, row, panels);

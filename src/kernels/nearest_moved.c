@@ -26,8 +26,8 @@
  * side by factors of 1 + 2^-20, and where numbers are so large that something could overflow,
  * nothing is left out. */
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "kernels/nearest.h"
-#include "kernels/pack.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -135,7 +135,7 @@ static void bound_group(const moved_job *job, scratch *s, size_t group, size_t r
     const float added = t->moved[group] * less - t->code_gap[group] * more;
     job->index->kernels->screen_rows(&screen, t->codes + begin * VQ_CODE_PANEL * t->pairs,
                                      t->start + begin * VQ_CODE_PANEL,
-                                     (end < t->panels ? end : t->panels) - begin);
+                                     vq_smaller(end, t->panels) - begin);
     for (size_t i = 0; i < count; i++)
         s->value[i] = (float)(t->square[row + s->rows[i]] - 2 * s->most[i]);
     for (size_t i = 0; i < count; i++)

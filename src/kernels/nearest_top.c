@@ -5,8 +5,8 @@
  * found as in the plain search; while it beats the last of the list it enters there and is struck
  * out of the block, so that long lists cost only as many rounds as they change. */
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "kernels/nearest.h"
-#include "kernels/pack.h"
 #include <math.h>
 
 enum {
@@ -101,7 +101,7 @@ static void search_rows(void *arg, size_t begin, size_t end, int thread)
         }
         for (size_t panel = 0; panel < index->panels; panel += job->block_panels) {
             const size_t left = index->panels - panel;
-            search_block(job, &s, panel, left < job->block_panels ? left : job->block_panels, at);
+            search_block(job, &s, panel, vq_smaller(left, job->block_panels), at);
         }
     }
 }

@@ -3,17 +3,8 @@
 #ifndef VQ_KERNELS_PACK_H
 #define VQ_KERNELS_PACK_H
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
-
-static inline size_t vq_ceil_div(size_t a, size_t b)
-{
-    return a / b + (a % b != 0);
-}
-
-static inline size_t vq_round_up(size_t a, size_t step)
-{
-    return vq_ceil_div(a, step) * step;
-}
 
 /** All lines of the matrix; the fields mean what vq_panel's do. */
 typedef vq_panel vq_lines;
@@ -32,8 +23,8 @@ static inline void vq_pack_panels(vq_pack_fn *pack, const vq_lines *lines, size_
                 .from = lines->from + i * width * lines->lane_step + p * lines->depth_step,
                 .lane_step = lines->lane_step,
                 .depth_step = lines->depth_step,
-                .lanes = lanes < width ? lanes : width,
-                .depth = depth < step ? depth : step,
+                .lanes = vq_smaller(lanes, width),
+                .depth = vq_smaller(depth, step),
                 .shift = lines->shift ? lines->shift + p : NULL,
             };
             pack(&panel, width, to + ((i - begin) * lines->depth + p) * width);

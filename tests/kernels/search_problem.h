@@ -4,6 +4,7 @@
 #ifndef VQ_TESTS_KERNELS_SEARCH_PROBLEM_H
 #define VQ_TESTS_KERNELS_SEARCH_PROBLEM_H
 
+#include "base/sizes.h"
 #include "kernels/nearest.h"
 #include "kernels/pack.h"
 #include "tables.h"

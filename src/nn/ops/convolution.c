@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "base/sizes.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_step.h"
 #include "nn/ops/elements.h"
@@ -129,11 +130,6 @@ static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convol
     return &direct;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Bytes of the packed weights, which come first in scratch. */
 static size_t packed_size(const vq_step *run, const vq_convolution *c, vq_conv_direction direction)
 {
@@ -157,9 +153,10 @@ vq_status vq_convolution_prepare(vq_step *run, bool transposed)
     run->scratch_size = direction_scratch(run, &c, forward, run->relu_in);
     if (run->training) {
         run->scratch_size =
-            larger(run->scratch_size, algorithm_of(run, &c)->weights_scratch(run->ctx, &c));
-        run->scratch_size = larger(run->scratch_size, direction_scratch(run, &c, backward, false));
-        run->scratch_size = larger(run->scratch_size, vq_bias_scratch(&run->out[0].desc.shape));
+            vq_larger(run->scratch_size, algorithm_of(run, &c)->weights_scratch(run->ctx, &c));
+        run->scratch_size =
+            vq_larger(run->scratch_size, direction_scratch(run, &c, backward, false));
+        run->scratch_size = vq_larger(run->scratch_size, vq_bias_scratch(&run->out[0].desc.shape));
         return VQ_OK;
     }
     run->saved_size = vq_convolution_packed_size(&c, forward);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
-#include "kernels/pack.h"
+#include "base/sizes.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_sides.h"
 #include "nn/ops/correlate.h"
@@ -66,11 +66,6 @@ typedef struct cut {
     bool copies; /* padding is needed, or `from` is read through a function */
 } cut;
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Rows of the source that so many rows of the result may read. */
 static size_t rows_read(const vq_sides *s, size_t rows)
 {
@@ -92,11 +87,11 @@ static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
     while (b.rows > s->cell[0] &&
            (rows_read(s, b.rows) * line > COPY_MAX || b.rows * s->to[1] > PLACES_MAX))
         b.rows = vq_ceil_div(b.rows, 2);
-    b.rows = smaller(height, vq_ceil_div(b.rows, s->cell[0]) * s->cell[0]); /* no cell is cut */
+    b.rows = vq_smaller(height, vq_ceil_div(b.rows, s->cell[0]) * s->cell[0]); /* no cell is cut */
     if (b.rows == height) {
         b.images =
-            smaller(COPY_MAX / (rows_read(s, height) * line), PLACES_MAX / (height * s->to[1]));
-        b.images = smaller(b.images ? b.images : 1, vq_ceil_div(images, threads));
+            vq_smaller(COPY_MAX / (rows_read(s, height) * line), PLACES_MAX / (height * s->to[1]));
+        b.images = vq_smaller(b.images ? b.images : 1, vq_ceil_div(images, threads));
     }
     b.pieces = vq_ceil_div(height, b.rows);
     b.blocks = vq_ceil_div(images, b.images) * b.pieces;
@@ -198,7 +193,7 @@ static void copy_row(const direct_job *job, const real *from, real *to)
         memset(to, 0, all * place);
         return;
     }
-    const size_t count = smaller(there, all - left);
+    const size_t count = vq_smaller(there, all - left);
     memset(to, 0, left * place);
     copy_places(job, from + skip * s->in, count, to + left * s->unit);
     memset(to + (left + count) * s->unit, 0, (all - left - count) * place);
@@ -331,8 +326,8 @@ static void run_blocks(void *arg, size_t begin, size_t end, int thread)
     const size_t at = (size_t)thread, pieces = job->cut->pieces;
     for (size_t i = begin; i < end; i++) {
         block b = {.image = i / pieces * job->cut->images, .row = i % pieces * job->cut->rows};
-        b.images = smaller(job->cut->images, s->c->images - b.image);
-        b.row_end = smaller(b.row + job->cut->rows, s->to[0]);
+        b.images = vq_smaller(job->cut->images, s->c->images - b.image);
+        b.row_end = vq_smaller(b.row + job->cut->rows, s->to[0]);
         b.rows = span_of(s, 0, b.row, b.row_end);
         b.copy = job->scratch.copy + at * job->scratch.copy_size;
         b.cells = job->scratch.cells + (s->joined ? at * job->scratch.places * VQ_PANEL : 0);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
-#include "kernels/pack.h"
+#include "base/sizes.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
 #include "nn/ops/correlate.h"
@@ -33,11 +33,6 @@ typedef struct layout {
     size_t image_rows;           /* padded rows that so many rows of the map read */
     size_t image_size, map_size; /* numbers of all strips of a chunk */
 } layout;
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static size_t rows_read(const vq_convolution *c, size_t rows)
 {
@@ -73,7 +68,7 @@ static layout layout_of(const vq_convolution *c)
         size_chunk(c, &l);
     }
     if (l.rows == c->map[0]) {
-        l.images = smaller(c->images, CHUNK_MAX / (l.image_size + l.map_size));
+        l.images = vq_smaller(c->images, CHUNK_MAX / (l.image_size + l.map_size));
         if (l.images == 0) l.images = 1;
         size_chunk(c, &l);
     }
@@ -146,7 +141,7 @@ static void strip_image_row(const weights_job *job, const real *from, real *to)
 {
     const vq_convolution *c = job->c;
     const layout *l = &job->l;
-    const size_t left = c->pad[1], width = smaller(c->image[1], l->columns - left);
+    const size_t left = c->pad[1], width = vq_smaller(c->image[1], l->columns - left);
     const size_t strip = l->images * l->image_rows * l->columns * l->width;
     for (size_t s = 0; s < l->strips; s++, to += strip) {
         if (!from || left >= l->columns) {
@@ -204,7 +199,7 @@ static void strip_map_row(const weights_job *job, const real *from, real *to)
     const size_t strip = job->l.images * job->l.rows * job->l.places * VQ_PLACES;
     const bool relu = job->arrays->relu_map;
     for (size_t o = 0; o < c->out; o += VQ_PLACES, to += strip) {
-        const size_t there = smaller(VQ_PLACES, c->out - o);
+        const size_t there = vq_smaller(VQ_PLACES, c->out - o);
         real *place = to;
         for (size_t x = 0; x < c->map[1]; x++, place += VQ_PLACES) {
             if (there == VQ_PLACES) { /* a length that the compiler knows */
@@ -224,7 +219,7 @@ static void pair_map_row(const weights_job *job, const real *from, real *to)
     const size_t strip = job->l.images * job->l.rows * job->l.places * VQ_PLACES;
     for (size_t x = 0; x < c->map[1]; x += 2, from += 2 * c->out, to += VQ_PLACES)
         for (size_t o = 0; o < c->out; o += VQ_PLACES) {
-            const size_t count = smaller(VQ_PLACES, c->out - o);
+            const size_t count = vq_smaller(VQ_PLACES, c->out - o);
             real *lanes = to + o / VQ_PLACES * strip;
             vq_round_rows(from + o, x + 1 < c->map[1] ? from + c->out + o : NULL, count,
                           job->arrays->relu_map, lanes);
@@ -278,7 +273,7 @@ static void multiply(void *arg, size_t begin, size_t end, int thread)
             tile.b = job->scratch.image + strip * l->images * l->image_rows * line + row * line +
                      panel * VQ_PANEL;
             tile.c = job->scratch.sums + item * VQ_PLACES * tile.c_step + panel * VQ_PANEL;
-            tile.panels = smaller(VQ_PANELS_MAX, l->panels - panel);
+            tile.panels = vq_smaller(VQ_PANELS_MAX, l->panels - panel);
             vq_outer_run(job->kernels, c->bf16, &tile);
         }
     }
@@ -325,8 +320,8 @@ void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
     memset(job.scratch.image, 0, job.l.image_size * sizeof(real));
     for (job.first = 0; job.first < c->images; job.first += job.l.images)
         for (job.row = 0; job.row < c->map[0]; job.row += job.l.rows) {
-            job.images = smaller(job.l.images, c->images - job.first);
-            job.rows = smaller(job.l.rows, c->map[0] - job.row);
+            job.images = vq_smaller(job.l.images, c->images - job.first);
+            job.rows = vq_smaller(job.l.rows, c->map[0] - job.row);
             run_chunk(ctx, &job);
         }
     vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / (c->in * c->kernel[0] * c->kernel[1]),

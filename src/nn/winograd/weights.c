@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "nn/winograd/parts.h"
 
 enum {
@@ -32,11 +33,6 @@ typedef struct weights_job {
     const vq_weights_arrays_real *arrays;
     float *d_weight;
 } weights_job;
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 static size_t sum_plane(const weights_job *job)
 {
@@ -61,7 +57,7 @@ static weights_job job_of(const vq_context *ctx, const vq_convolution *c, vq_are
     job.map_plane = job.groups * job.tiles * job.width + SKEW;
     job.strips = (depth + VQ_PLACES - 1) / VQ_PLACES;
     job.sum_row = vq_winograd_padded(k->out);
-    job.zeros = vq_arena_get(arena, larger(k->in, k->out), sizeof(float));
+    job.zeros = vq_arena_get(arena, vq_larger(k->in, k->out), sizeof(float));
     job.image = vq_arena_get(arena, points * job.plane, sizeof(float));
     job.map = vq_arena_get(arena, points * job.map_plane, sizeof(float));
     job.sums = vq_arena_get(arena, points * sum_plane(&job), sizeof(float));
@@ -118,7 +114,7 @@ static void multiply_range(void *arg, size_t begin, size_t end, int thread)
         const size_t strip = item % job->strips, rest = item / job->strips;
         const size_t group = rest % job->groups, point = rest / job->groups;
         const size_t channel = group * job->width, left = job->sum_row - channel;
-        tile.panels = (left < job->width ? left : job->width) / VQ_PANEL;
+        tile.panels = vq_smaller(left, job->width) / VQ_PANEL;
         tile.a = job->image + point * job->plane + strip * VQ_PLACES;
         tile.b = job->map + point * job->map_plane + group * job->tiles * job->width;
         tile.c = job->sums + point * sum_plane(job) + strip * VQ_PLACES * job->sum_row + channel;
@@ -171,10 +167,10 @@ void vq_winograd_weights(vq_context *ctx, const vq_convolution *c,
     const size_t tiles = vq_winograd_tiles(k);
     job.arrays = arrays;
     job.d_weight = d_weight;
-    memset(job.zeros, 0, larger(k->in, k->out) * sizeof(float));
+    memset(job.zeros, 0, vq_larger(k->in, k->out) * sizeof(float));
     for (; job.first < tiles; job.first += job.count) {
         const size_t left = tiles - job.first;
-        job.count = left < job.tiles ? left : job.tiles;
+        job.count = vq_smaller(left, job.tiles);
         vq_parallel_for(ctx, job.count, 4, transform_range, &job);
         vq_parallel_for(ctx, vq_winograd_points(k) * job.groups * job.strips, 1 + job.strips / 2,
                         multiply_range, &job);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "nn/ops/common.h"
 #include "nn/winograd/parts.h"
 
@@ -268,7 +269,7 @@ static void run_tiles(const run_job *job, size_t class, size_t first, size_t las
     if (last > tiles) last = tiles;
     while (first < last) {
         const size_t left = last - first;
-        const size_t count = left < job->block.tiles ? left : job->block.tiles;
+        const size_t count = vq_smaller(left, job->block.tiles);
         transform_tiles(job, &k, first, count, scratch);
         multiply(job, &k, weights, count, scratch, products);
         transform_results(job, &k, first, count, products);
@@ -284,7 +285,7 @@ static void run_range(void *arg, size_t begin, size_t end, int thread)
     while (begin < end) {
         const size_t class = begin / job->tiles, first = begin % job->tiles;
         const size_t left = end - begin, rest = job->tiles - first;
-        const size_t count = left < rest ? left : rest;
+        const size_t count = vq_smaller(left, rest);
         run_tiles(job, class, first, first + count, scratch);
         begin += count;
     }
