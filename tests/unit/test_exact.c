@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_exact.c -- the bits of exact sessions: the numbers that encoders and decoders
  * leave have the hashes below on every processor, instruction set and compiler, with any threads
- * and batch.
+ * and batch. Fast sessions are compared with them.
  *
  * Weights are uniform numbers from counters and pixels come from a sequence of whole numbers, so
  * that no function of the C library has a part in them. Where an order of addition is changed on
  * purpose, VQ_EXACT_ORDER rises and the hashes are taken over from what the test prints. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -160,8 +161,54 @@ static void bits_are_those_of_every_machine(void **state)
     assert_true(same);
 }
 
+/* What one session leaves for all images: latents, and numbers before rounding of some codes. */
+static size_t run_whole(vq_context *ctx, const vq_model *model, bool fast, float **out)
+{
+    const vq_session_config config = {
+        .batch = IMAGES, .height = shapes[0].height, .width = shapes[0].width, .fast = fast};
+    const size_t per_image = vq_model_codes(model, config.height, config.width);
+    uint8_t *pixels = test_calloc(IMAGES, MAX_BYTES);
+    uint32_t *codes = test_calloc(IMAGES * per_image, sizeof *codes);
+    vq_session *session;
+    fill(pixels, IMAGES * MAX_BYTES);
+    ok(ctx, vq_session_create(ctx, model, &config, &session));
+    ok(ctx, vq_session_encode(session, IMAGES, pixels, codes));
+    const size_t latents = IMAGES * session->level[0].positions * session->level[0].dim;
+    *out = test_calloc(latents + IMAGES * MAX_BYTES, sizeof **out);
+    memcpy(*out, session->level[0].latent, latents * sizeof **out);
+    for (size_t i = 0; i < IMAGES * per_image; i++) codes[i] = (uint32_t)(i % 512);
+    ok(ctx, vq_session_decode(session, IMAGES, codes, pixels));
+    memcpy(*out + latents, session->reconstruction, (size_t)IMAGES * MAX_BYTES * sizeof **out);
+    vq_session_destroy(session);
+    test_free(pixels);
+    test_free(codes);
+    return latents + IMAGES * MAX_BYTES;
+}
+
+/* Both ways round otherwise, and no more than that: the numbers here are about 0.1. */
+static void fast_sessions_are_near(void **state)
+{
+    float *exact, *fast, furthest = 0.0f;
+    vq_context *ctx;
+    (void)state;
+    assert_int_equal(vq_context_create(NULL, &ctx), VQ_OK);
+    vq_model *model = make_model(ctx, &shapes[0]);
+    const size_t count = run_whole(ctx, model, false, &exact);
+    assert_int_equal(run_whole(ctx, model, true, &fast), count);
+    for (size_t i = 0; i < count; i++) {
+        const float distance = fabsf(exact[i] - fast[i]);
+        if (!(distance <= furthest)) furthest = distance;
+    }
+    assert_true(furthest > 0.0f && furthest < 1e-6f);
+    test_free(exact);
+    test_free(fast);
+    vq_model_destroy(ctx, model);
+    vq_context_destroy(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bits_are_those_of_every_machine)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bits_are_those_of_every_machine),
+                                       cmocka_unit_test(fast_sessions_are_near)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

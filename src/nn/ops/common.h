@@ -8,8 +8,7 @@
 
 /* Each table exists twice, over float and over double. */
 #define VQ_PORTABLE(name) extern const vq_impl name##_f32, name##_f64
-VQ_PORTABLE(vq_conv2d_portable);
-VQ_PORTABLE(vq_conv_transpose2d_portable);
+VQ_PORTABLE(vq_convolution_portable);
 VQ_PORTABLE(vq_relu_portable);
 VQ_PORTABLE(vq_add_portable);
 VQ_PORTABLE(vq_concat_portable);

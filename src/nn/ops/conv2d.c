@@ -4,39 +4,6 @@
  *   backward  dx = C^T dy,  dw = gradient of <dy, C x>,  dbias = sum of dy over all places */
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
-#include "nn/ops/convolution_step.h"
-
-static vq_status prepare(vq_step *run)
-{
-    return vq_convolution_prepare(run, false);
-}
-
-static vq_status forward(vq_step *run)
-{
-    return vq_convolution_forward(run, false);
-}
-
-static vq_status backward(vq_step *run)
-{
-    return vq_convolution_backward(run, false);
-}
-
-static const char *describe(const vq_step *run, vq_direction direction)
-{
-    (void)direction;
-    return vq_convolution_describe(run, false);
-}
-
-const vq_impl VQ_REAL(vq_conv2d_portable) = {
-    .name = "portable",
-    .prepare = prepare,
-    .forward = forward,
-    .backward = backward,
-    .release = vq_convolution_release,
-    .describe = describe,
-    .folds = VQ_FOLD_RELU | VQ_FOLD_ADD | VQ_FOLD_RELU_IN | VQ_FOLD_MASK,
-    .reads_in = true,
-};
 
 #ifndef VQ_REAL_DOUBLE
 
@@ -78,8 +45,8 @@ const vq_op vq_op_conv2d = {
     .declare = declare,
     .infer = infer,
     .flops = flops,
-    .portable_f32 = &vq_conv2d_portable_f32,
-    .portable_f64 = &vq_conv2d_portable_f64,
+    .portable_f32 = &vq_convolution_portable_f32,
+    .portable_f64 = &vq_convolution_portable_f64,
     .differentiable = true,
 };
 

@@ -5,39 +5,6 @@
  *   backward  dx = C dy,  dw = gradient of <x, C dy>,  dbias = sum of dy over all places */
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
-#include "nn/ops/convolution_step.h"
-
-static vq_status prepare(vq_step *run)
-{
-    return vq_convolution_prepare(run, true);
-}
-
-static vq_status forward(vq_step *run)
-{
-    return vq_convolution_forward(run, true);
-}
-
-static vq_status backward(vq_step *run)
-{
-    return vq_convolution_backward(run, true);
-}
-
-static const char *describe(const vq_step *run, vq_direction direction)
-{
-    (void)direction;
-    return vq_convolution_describe(run, true);
-}
-
-const vq_impl VQ_REAL(vq_conv_transpose2d_portable) = {
-    .name = "portable",
-    .prepare = prepare,
-    .forward = forward,
-    .backward = backward,
-    .release = vq_convolution_release,
-    .describe = describe,
-    .folds = VQ_FOLD_RELU | VQ_FOLD_ADD | VQ_FOLD_RELU_IN | VQ_FOLD_MASK,
-    .reads_in = true,
-};
 
 #ifndef VQ_REAL_DOUBLE
 
@@ -80,8 +47,8 @@ const vq_op vq_op_conv_transpose2d = {
     .declare = declare,
     .infer = infer,
     .flops = flops,
-    .portable_f32 = &vq_conv_transpose2d_portable_f32,
-    .portable_f64 = &vq_conv_transpose2d_portable_f64,
+    .portable_f32 = &vq_convolution_portable_f32,
+    .portable_f64 = &vq_convolution_portable_f64,
     .differentiable = true,
 };
 
