@@ -141,8 +141,7 @@ static numbers run(const small_graph *n, const vq_backend *backend, bool all, wa
     return got;
 }
 
-/* Both plans run the same code on numbers that lie elsewhere; folds would change the order of sums.
- * */
+/* Both plans run the same code on numbers that lie elsewhere; folds would sum in another order. */
 static void sharing_memory_changes_no_bit(void **state)
 {
     (void)state;
