@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The codes and the decoded pixels of the same images by two compilers at two levels, on every
-# instruction set that the processor has, an emulated ARM, several threads and batches; says whether
-# all hashes are equal:
+# instruction set that the processor has, an emulated AVX-512 and ARM, several threads and batches;
+# says whether all hashes are equal:
 #
 #     bench/same_codes.sh MODEL PIXELS.npy
 #
 # PIXELS.npy holds N,H,W,C bytes. MANY of them (0: all) are for what is fast, FEW (200) for portable C,
-# batches of one and the emulated ARM, whose hashes are compared with those of as many on the others.
+# batches of one and what is emulated, whose hashes are compared with those of as many on the others.
 # COMPILERS and LEVELS name fewer of those. What cannot be had, clang or the packages of
 # packages-cross.txt, is named and left out. Of all images $VQVAE, the program itself, is asked too.
+# With WRITE=1 what is printed also goes into docs/benchmarks.md.
 set -eu
 [ $# -eq 2 ] || { echo "usage: $0 MODEL PIXELS.npy" >&2; exit 2; }
 model=$(realpath "$1") pixels=$(realpath "$2")
@@ -21,6 +22,20 @@ triple=aarch64-linux-gnu
 program=${VQVAE:-build/release/vqvae}
 mkdir -p "$out"
 rm -f "$out"/hashes.*
+
+if [ "${WRITE:-0}" = 1 ]; then
+    WRITE=0 sh bench/same_codes.sh "$model" "$pixels" >"$out/said" || { cat "$out/said"; exit 1; }
+    python3 - "$out/said" <<'END'
+import sys
+sys.path.insert(0, "bench")
+from turns import processor, write_between
+said = open(sys.argv[1], encoding="utf-8").read()
+print(said, end="")
+write_between("same codes", f"{processor()}:\n```\n{said}```", "of test images over compilers, their "
+              "levels, instruction sets, threads, batches and an emulated ARM.")
+END
+    exit
+fi
 
 have() { command -v "$1" >/dev/null || { echo "same_codes: left out: $1 is missing"; return 1; }; }
 
@@ -96,6 +111,28 @@ if [ "$many" -eq 0 ] && [ -x "$program" ]; then
     "$program" encode "$model" "$pixels" -o "$out/codes.npy" --force --quiet >/dev/null
     "$program" decode "$model" "$out/codes.npy" -o "$out/back.npy" --force --quiet >/dev/null
     keep 0 "the program itself"
+    "$program" encode "$model" "$pixels" -o "$out/fast.npy" --force --quiet --fast --flips |
+        grep -e arithmetic -e flip_rate
+fi
+
+# AVX-512 by way of AVX2, from a copy of the tree: tests/emulate/rewrite.sh says how.
+if [ "$best" = avx2 ] && echo '#include <simde/x86/avx512.h>' | gcc -E - >"$out/simde" 2>&1; then
+    rm -rf "$out/tree"
+    mkdir -p "$out/tree/bench"
+    cp -R include src tests "$out/tree"
+    cp -R bench/same_codes "$out/tree/bench"
+    flags=$(sh tests/emulate/rewrite.sh "$out/tree")
+    here=$(pwd)
+    cd "$out/tree"
+    CC=gcc out=..
+    build emulated "$flags"
+    cd "$here"
+    out=build/same_codes
+    for cpu in avx512 avx512bf16; do
+        run "$few" $cpu 1 64 "gcc -O1, emulated" "$out/emulated/same_codes"
+    done
+elif [ "$best" = avx2 ]; then
+    echo "same_codes: left out: SIMDe, by which AVX2 stands in for AVX-512, is missing"
 fi
 
 if have "$triple-gcc" && have qemu-aarch64; then

@@ -10,6 +10,6 @@
 #undef VERB
 
 /** Of the option --fast, which several verbs have. */
-#define FAST_HELP "any arithmetic, such as oneDNN's; else the same bits on every machine"
+#define FAST_HELP "what is fastest here, Winograd's sums; else the same bits on every machine"
 
 #endif
