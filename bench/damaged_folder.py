@@ -73,17 +73,19 @@ WAYS = {
 
 
 def make(folder, n):
-    """Writes n images; returns the names of the damaged ones."""
+    """Writes those of n images that are not there yet; returns the names of the damaged ones."""
     ways, damaged = list(WAYS.values()), set()
     for number in range(n):
         name = f"{number // A_FOLDER:03}/{number:06}.png"
         path = folder / name
+        is_damaged = number % EVERY == EVERY // 2
+        if is_damaged:
+            damaged.add(name)
+        if path.exists():
+            continue
         path.parent.mkdir(exist_ok=True, parents=True)
         whole = picture(number)
-        if number % EVERY == EVERY // 2:
-            whole = ways[number // EVERY % len(ways)](whole)
-            damaged.add(name)
-        path.write_bytes(whole)
+        path.write_bytes(ways[number // EVERY % len(ways)](whole) if is_damaged else whole)
     return damaged
 
 
@@ -131,7 +133,8 @@ def main():
     parser.add_argument("vqvae", help="the program")
     parser.add_argument("--images", type=int, default=100000)
     parser.add_argument("--preset", default="cifar10")
-    parser.add_argument("--keep", type=pathlib.Path, help="folder to work in, which stays")
+    parser.add_argument("--keep", type=pathlib.Path, 
+                        help="folder to work in, which stays; its images serve again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = options.keep or pathlib.Path(temporary)
