@@ -133,7 +133,7 @@ def main():
     parser.add_argument("vqvae", help="the program")
     parser.add_argument("--images", type=int, default=100000)
     parser.add_argument("--preset", default="cifar10")
-    parser.add_argument("--keep", type=pathlib.Path, 
+    parser.add_argument("--keep", type=pathlib.Path,
                         help="folder to work in, which stays; its images serve again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

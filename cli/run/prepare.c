@@ -150,7 +150,7 @@ static int measure(program *p, training *t)
     int code;
     TRY(allocate(p, (size_t)(parts->n_train + parts->n_held), sizeof(uint64_t), &memory));
     uint64_t *hashes = memory;
-    say(p, "reading %" PRId64 " images", parts->n_train);
+    say(p, "reading %" PRId64 " image%s", parts->n_train, parts->n_train == 1 ? "" : "s");
     TRY_TO(read_images(p, t, t->data, t->source.data, parts->train, &parts->n_train, hashes,
                        &t->about.variance));
     t->about.images = parts->n_train;

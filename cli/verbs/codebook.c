@@ -76,6 +76,13 @@ typedef struct fitting {
     vq_codebook *book;
 } fitting;
 
+/* For sentences of the library that cannot know which file the vectors are from. */
+static int lib_about(program *p, const char *path, vq_status status)
+{
+    const int code = lib(p, status);
+    return code == DONE ? DONE : fail(p, code, "%s: %s", path, vq_context_error(p->ctx));
+}
+
 /* One row of each of n pieces of the matrix, all as long as can be: they lie spread, rise, and are
  * drawn by a generator whose state is the seed (Knuth's MMIX). */
 static int draw_rows(program *p, fitting *f)
@@ -142,7 +149,8 @@ static int fit(program *p, const codebook_options *o, char **operands)
     config.seed = (uint64_t)o->seed;
     config.progress = tell;
     config.user = &f;
-    TRY_TO(lib(p, vq_codebook_fit(p->ctx, &config, (size_t)f.n, f.x, &f.inertia, &f.book)));
+    TRY_TO(lib_about(p, operands[0],
+                     vq_codebook_fit(p->ctx, &config, (size_t)f.n, f.x, &f.inertia, &f.book)));
     TRY_TO(lib_writing(p, vq_codebook_save(p->ctx, f.book, o->out)));
     TRY_TO(print_fit(p, &f, seconds_now() - began));
 done:
@@ -229,15 +237,15 @@ static vq_status find_codes(program *p, assigning *a, size_t n)
     return vq_codebook_nearest_top(p->ctx, a->book, n, a->x, top, a->codes, a->distance);
 }
 
-static int assign_rows(program *p, assigning *a, int64_t first, int64_t count)
+static int assign_rows(program *p, assigning *a, const char *path, int64_t first, int64_t count)
 {
     const vq_dtype dtype = codes_dtype(vq_codebook_configuration(a->book)->codes);
     const size_t n = (size_t)count, top = (size_t)a->o->top;
     TRY(lib(p, vq_matrix_read(a->data, first, count, a->x)));
     const int code = lib(p, find_codes(p, a, n));
     if (code != DONE)
-        return fail(p, code, "rows %" PRId64 " to %" PRId64 ": %s", first, first + count - 1,
-                    vq_context_error(p->ctx));
+        return fail(p, code, "%s: rows %" PRId64 " to %" PRId64 ": %s", path, first,
+                    first + count - 1, vq_context_error(p->ctx));
     TRY(count_rows(p, a, n));
     for (size_t i = 0; i < n * top; i++) codes_store(dtype, a->narrow, i, a->codes[i]);
     return write_rows(p, a->code_file, dtype, count, a->o->top, a->narrow);
@@ -268,7 +276,7 @@ static int assign(program *p, const codebook_options *o, char **operands)
     TRY_TO(prepare(p, &a, operands));
     const double began = seconds_now();
     for (int64_t i = 0; i < a.rows; i += a.block)
-        TRY_TO(assign_rows(p, &a, i, a.rows - i < a.block ? a.rows - i : a.block));
+        TRY_TO(assign_rows(p, &a, operands[1], i, a.rows - i < a.block ? a.rows - i : a.block));
     TRY_TO(lib_writing(p, vq_array_writer_commit(a.code_file, NULL, NULL, 0)));
     if (a.distance_file)
         TRY_TO(lib_writing(p, vq_array_writer_commit(a.distance_file, NULL, NULL, 0)));

@@ -40,25 +40,33 @@ void vq_data_free(vq_context *ctx, void *memory)
     vq_release(ctx, memory);
 }
 
-/* The first bytes as text, so that "not an image" can be checked by eye. */
-static vq_status refuse_format(vq_context *ctx, const unsigned char *bytes, size_t size)
+const char *vq_image_foreign(const void *bytes, size_t size)
 {
     static const struct {
         const char *name, *magic;
-        size_t at;
-    } known[] = {{"GIF", "GIF8", 0},
-                 {"AVIF or HEIC", "ftyp", 4},
-                 {"TIFF", "II*", 0},
-                 {"TIFF", "MM", 0},
-                 {"BMP", "BM", 0}};
+        size_t at, length;
+    } known[] = {{"GIF", "GIF8", 0, 4},
+                 {"AVIF or HEIC", "ftyp", 4, 4},
+                 {"TIFF", "II*\0", 0, 4},
+                 {"TIFF", "MM\0*", 0, 4},
+                 {"BMP", "BM", 0, 2},
+                 {"JPEG 2000", "\0\0\0\fjP  ", 0, 8},
+                 {"JPEG XL", "\0\0\0\fJXL ", 0, 8},
+                 {"Photoshop", "8BPS", 0, 4}};
+    const unsigned char *first = bytes;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (size >= known[i].at + known[i].length &&
+            memcmp(first + known[i].at, known[i].magic, known[i].length) == 0)
+            return known[i].name;
+    return NULL;
+}
+
+static vq_status refuse_format(vq_context *ctx, const unsigned char *bytes, size_t size)
+{
     VQ_CHECK(ctx, size > 0, VQ_E_FORMAT, "the file is empty; an image is PNG, JPEG or WebP");
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        const size_t length = strlen(known[i].magic);
-        if (size >= known[i].at + length && !memcmp(bytes + known[i].at, known[i].magic, length))
-            return vq_fail(ctx, VQ_E_UNSUPPORTED,
-                           "this is a %s image; PNG, JPEG and WebP are read, so convert it",
-                           known[i].name);
-    }
+    const char *foreign = vq_image_foreign(bytes, size);
+    VQ_CHECK(ctx, !foreign, VQ_E_UNSUPPORTED,
+             "this is a %s image; PNG, JPEG and WebP are read, so convert it", foreign);
     return vq_fail(ctx, VQ_E_FORMAT,
                    "neither PNG, JPEG nor WebP, whatever its name: it begins with the byte 0x%02x",
                    bytes[0]);

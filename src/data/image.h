@@ -37,6 +37,8 @@ bool vq_jpeg_is(const void *bytes, size_t size);
 bool vq_webp_is(const void *bytes, size_t size);
 /** Whether the bytes begin as an image of one of these formats does. */
 bool vq_image_is(const void *bytes, size_t size);
+/** The name of an image format that is not read, by how it begins; NULL for anything else. */
+const char *vq_image_foreign(const void *bytes, size_t size);
 
 /** Composes pixels of 8-bit red, green, blue and alpha over white; where `out` is grey, red is its
  *  value. */

@@ -148,7 +148,7 @@ vq_status vq_dataset_moments(vq_context *ctx, const vq_dataset *dataset, const i
         squares += job.summers[i].squares;
     }
     if (job.images == 0)
-        VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT, "%s: none of its %zu images can be read",
+        VQ_TRY_TO(vq_fail(ctx, VQ_E_FORMAT, "%s: no image of the %zu looked at can be read",
                           vq_dataset_path(dataset), n_indices));
     const double count = (double)job.images * (double)dataset->image_bytes;
     const double average = (double)sum / count;

@@ -90,6 +90,9 @@ static vq_status open_file(vq_context *ctx, vq_source *source)
              "its end",
              source->path);
     vq_source_opener *opener = find_opener(source->path, header, size, &has_parts);
+    const char *foreign = vq_image_foreign(header, size);
+    VQ_CHECK(ctx, opener || !foreign, VQ_E_UNSUPPORTED,
+             "%s is a %s image; PNG, JPEG and WebP are read, so convert it", source->path, foreign);
     VQ_CHECK(ctx, opener, VQ_E_FORMAT,
              "%s is neither a .tar of images, an IDX file, an .npy or .npz, a CIFAR .bin, a list "
              "of images in a .txt nor a PNG, JPEG or WebP image",

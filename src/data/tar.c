@@ -125,7 +125,7 @@ static vq_status index_archive(vq_context *ctx, struct archive *archive, const m
     }
     if (code != ARCHIVE_EOF) return fail_archive(ctx, archive);
     if (others)
-        vq_log(ctx, VQ_LOG_INFO, "%s: left out %zu files that are no PNG, JPEG or WebP by name",
+        vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no PNG, JPEG or WebP by name: %zu",
                source->path, others);
     return VQ_OK;
 }

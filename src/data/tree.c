@@ -60,7 +60,7 @@ vq_status vq_tree_open(vq_context *ctx, vq_source *source)
     source->read = read_file;
     VQ_TRY(vq_folder_walk(ctx, source->path, visit_name, &root));
     if (root.others)
-        vq_log(ctx, VQ_LOG_INFO, "%s: left out %zu files that are no PNG, JPEG or WebP by name",
+        vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no PNG, JPEG or WebP by name: %zu",
                source->path, root.others);
     VQ_TRY(vq_entries_sort(ctx, source->path, &source->entries));
     return vq_entries_select(ctx, source->path, source->part, &source->entries);

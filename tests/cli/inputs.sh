@@ -17,7 +17,8 @@
 # A command that fails must leave every file as it was. "record" prints the table as it is met.
 set -u
 mode=$1
-table=$2
+table=$(realpath "$2")
+VQVAE=$(realpath "$VQVAE")
 export LC_ALL=C
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -185,7 +185,7 @@ static void test_moments_skip(void **state)
     const int64_t broken[] = {0, 7, 17};
     f = (follower){.stop_at = -1, .most = UINT64_MAX};
     assert_int_equal(follow(place->ctx, dataset, broken, 3, &f, &mean), VQ_E_FORMAT);
-    assert_non_null(strstr(vq_context_error(place->ctx), "none of its 3 images"));
+    assert_non_null(strstr(vq_context_error(place->ctx), "no image of the 3 looked at"));
     vq_dataset_close(place->ctx, dataset);
 }
 
