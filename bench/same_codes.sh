@@ -31,8 +31,7 @@ sys.path.insert(0, "bench")
 from turns import processor, write_between
 said = open(sys.argv[1], encoding="utf-8").read()
 print(said, end="")
-write_between("same codes", f"{processor()}:\n```\n{said}```", "of test images over compilers, their "
-              "levels, instruction sets, threads, batches and an emulated ARM.")
+write_between("same codes", f"{processor()}:\n```\n{said}```", "## The same codes everywhere")
 END
     exit
 fi

@@ -13,7 +13,7 @@ typedef struct bench_options {
     const char *preset, *backend, *kernel, *precision;
     option_list set;
     int64_t batch, size, seconds, runs, n, dim, codes;
-    bool lines, ready, use;
+    bool lines, ready, use, fast;
 } bench_options;
 
 typedef struct workload {

@@ -51,7 +51,8 @@ static int prepare(program *p, model_bench *b)
     const vq_session_config config = {.batch = b->shape[0],
                                       .height = b->shape[1],
                                       .width = b->shape[2],
-                                      .backend = b->o->backend};
+                                      .backend = b->o->backend,
+                                      .fast = b->o->fast};
     const int code = lib(p, vq_trainer_model(b->trainer, &b->model));
     vq_trainer_destroy(b->trainer); /* its buffers would count as the session's */
     b->trainer = NULL;
@@ -105,11 +106,11 @@ static json_t *facts(program *p, const void *state, double median_ms)
 {
     const model_bench *b = state;
     (void)p;
-    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "preset", b->o->preset, "shape",
+    return json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:o}", "preset", b->o->preset, "shape",
                      fact_list(b->shape, 4), "precision", model_bench_precision(b), "backend",
-                     model_bench_backend(b), "images_per_second",
-                     fact_number(1e3 * (double)b->shape[0] / median_ms), "gflops",
-                     fact_number(1e3 * model_bench_gflop(b) / median_ms));
+                     model_bench_backend(b), "exact", b->session && !b->o->fast,
+                     "images_per_second", fact_number(1e3 * (double)b->shape[0] / median_ms),
+                     "gflops", fact_number(1e3 * model_bench_gflop(b) / median_ms));
 }
 
 void model_bench_close(program *p, model_bench *b)

@@ -18,6 +18,7 @@ static const option options[] = {
     BENCH(codes, 'k', "N", "512", "codes in the codebook", .low = 1, .high = 1 << 30),
     BENCH(ready, 0, NULL, "", "nearest: the codebook was packed before, and is not timed"),
     BENCH(use, 0, NULL, "", "layers: of a model in use, not of a training step"),
+    BENCH(fast, 0, NULL, "", "forward, encode, layers --use: as --fast of encode, not exact"),
     BENCH(seconds, 0, "N", "5", "how long to measure", .low = 1, .high = 3600),
     BENCH(runs, 0, "N", "0", "steps to measure instead; 0: as many as fit", .low = 0,
           .high = 1000000),

@@ -57,6 +57,19 @@ field() {
     grep -q '"node":"decoder.0.up1"' out
 }
 
+@test "a model in use is exact unless --fast" {
+    "$VQVAE" bench layers --preset cifar10 --batch 4 --use --runs 1 --json > out
+    ! grep -q Winograd out
+    "$VQVAE" bench layers --preset cifar10 --batch 4 --use --runs 1 --json --fast > out
+    grep -q Winograd out
+    for workload in forward encode; do
+        "$VQVAE" bench $workload --preset tiny --batch 1 --runs 1 --json > out
+        grep -q '"exact": *true' out
+        "$VQVAE" bench $workload --preset tiny --batch 1 --runs 1 --json --fast > out
+        grep -q '"exact": *false' out
+    done
+}
+
 @test "an instruction set that is not known is wrong usage" {
     run "$VQVAE" bench nearest --kernel avx3 --runs 1
     [ "$status" -eq 2 ]

@@ -16,6 +16,7 @@
 enum {
     CHANNELS_MIN = 16,        /* on either side */
     PAIRS_MIN = 2048,         /* of channels: 32 and 64 */
+    TILES_MIN = 16,           /* of all images */
     BLOCK_FLOATS = 128 << 10, /* of a block's transformed tiles and products */
     BLOCK_MAX = 96,           /* tiles */
     SKEW = 16                 /* between points, lest all of them fall into one set of a cache */
@@ -26,8 +27,9 @@ static size_t tiles_over(size_t count)
     return (count + VQ_WINOGRAD_TILE - 1) / VQ_WINOGRAD_TILE;
 }
 
-/* Few channels are not worth the transforms, as measured; and products must become half as many at
- * most, which they do not where places leave tiles empty. */
+/* Few channels are not worth the transforms, as measured, nor are few tiles those of the weights,
+ * which are as long for one image as for many; and products must become half as many at most, which
+ * they do not where places leave tiles empty. */
 bool vq_winograd_suits(const vq_convolution *c)
 {
     const size_t kernel = c->kernel[0], stride = c->stride[0];
@@ -36,6 +38,7 @@ bool vq_winograd_suits(const vq_convolution *c)
     if (c->in < CHANNELS_MIN || c->out < CHANNELS_MIN || c->in * c->out < PAIRS_MIN) return false;
     const size_t points = kernel / stride + VQ_WINOGRAD_TILE - 1;
     const size_t tiles = tiles_over(c->map[0]) * tiles_over(c->map[1]);
+    if (c->images * tiles < TILES_MIN) return false;
     const size_t products = tiles * points * points * stride * stride;
     return 2 * products <= c->map[0] * c->map[1] * kernel * kernel;
 }

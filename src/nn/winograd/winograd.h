@@ -15,7 +15,8 @@
 
 #include "nn/ops/convolution.h"
 
-/** Whether these are made for C, and faster than the direct ones: a rule on channels and kernel. */
+/** Whether these are made for C, and faster than the direct ones: a rule on kernel, channels
+ *  and places of all images. */
 bool vq_winograd_suits(const vq_convolution *c);
 extern const vq_conv_algorithm vq_conv_winograd;
 
