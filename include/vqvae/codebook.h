@@ -144,7 +144,9 @@ VQ_API VQ_MUST_USE vq_status vq_codebook_quantize(vq_context *ctx, const vq_code
  * n_k and S_k being count and sum of the vectors that chose code k (van den Oord et al. 2017,
  * arXiv:1711.00937, appendix A.1). Nothing moves where the call fails. The same bits for any
  * number of threads.
- * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC; VQ_E_NOMEM
+ * @param out  what is wanted of the quantising; NULL: nothing
+ * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC (a number is not finite, or a code would not
+ *         be); VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n,
                                               const float *z, const vq_quantized *out);

@@ -361,7 +361,7 @@ static vq_status move(vq_context *ctx, vq_codebook *book, size_t n, const float 
 vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n, const float *z,
                            const vq_quantized *out)
 {
-    vq_quantized wanted = *out;
+    vq_quantized wanted = out ? *out : (vq_quantized){0};
     uint32_t *codes = NULL;
     float *batch = NULL;
     vq_status status;

@@ -4,7 +4,9 @@
  *   e_k = m_k / ((c_k + eps) / (N + K eps) * N)
  * The three starts are those of vq-vae-2-pytorch (zero), sonnet (debias) and
  * vector-quantize-pytorch (one). */
+#include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/parallel.h"
@@ -80,11 +82,44 @@ typedef struct update_job {
     vq_ema_state state;
     double correction; /* 1 - decay^step, or 1: averages are divided by it */
     double total;      /* N */
+    atomic_bool infinite;
 } update_job;
 
 static float blend(double decay, float average, float value)
 {
     return (float)(decay * (double)average + (1.0 - decay) * (double)value);
+}
+
+/* What the moving sum of a code with this moving count is divided by. */
+static double divisor(const update_job *job, float moving_count)
+{
+    const vq_quantize_attrs *attrs = job->attrs;
+    const double count = (double)moving_count / job->correction;
+    const double smooth = (count + attrs->epsilon) /
+                          (job->total + (double)attrs->codes * attrs->epsilon) * job->total;
+    return job->correction * smooth;
+}
+
+/* Whether all sums of these codes, and what they are divided to, stay within f32. Rounding keeps
+ * the order of numbers, so the greatest of a code tells for all of them. */
+static void check_codes(void *arg, size_t begin, size_t end, int thread)
+{
+    update_job *job = arg;
+    const double decay = job->attrs->decay;
+    const size_t n_codes = (size_t)job->attrs->codes, dim = (size_t)job->attrs->dim;
+    (void)thread;
+    for (size_t k = begin; k < end; k++) {
+        float greatest = 0.0f;
+        bool finite = true;
+        for (size_t at = k * dim; at < (k + 1) * dim; at++) {
+            const float sum = fabsf(blend(decay, job->state.sums[at], job->batch[n_codes + at]));
+            finite &= sum <= FLT_MAX;
+            greatest = sum > greatest ? sum : greatest;
+        }
+        const double scale = divisor(job, blend(decay, job->state.counts[k], job->batch[k]));
+        if (!finite || !isfinite((float)((double)greatest / scale)))
+            atomic_store(&job->infinite, true);
+    }
 }
 
 static void update_codes(void *arg, size_t begin, size_t end, int thread)
@@ -97,10 +132,7 @@ static void update_codes(void *arg, size_t begin, size_t end, int thread)
     (void)thread;
     for (size_t k = begin; k < end; k++) {
         state->counts[k] = blend(attrs->decay, state->counts[k], job->batch[k]);
-        const double count = (double)state->counts[k] / job->correction;
-        const double smooth =
-            (count + attrs->epsilon) / (job->total + (double)n_codes * attrs->epsilon) * job->total;
-        const double scale = job->correction * smooth;
+        const double scale = divisor(job, state->counts[k]);
         for (size_t at = k * dim; at < (k + 1) * dim; at++) {
             state->sums[at] = blend(attrs->decay, state->sums[at], sums[at]);
             state->codebook[at] = (float)((double)state->sums[at] / scale);
@@ -121,8 +153,11 @@ vq_status vq_ema_update(vq_context *ctx, const char *name, const vq_quantize_att
         job.total += (double)blend(attrs->decay, state->counts[k], batch[k]) / job.correction;
     VQ_CHECK(ctx, job.total > 0.0 && isfinite(job.total), VQ_E_NUMERIC,
              "%s: the moving counts of its codes add up to %g", name, job.total);
-    vq_parallel_for(ctx, (size_t)attrs->codes, 1 + VQ_ELEMENT_GRAIN / (size_t)attrs->dim,
-                    update_codes, &job);
+    const size_t n_codes = (size_t)attrs->codes, grain = 1 + VQ_ELEMENT_GRAIN / (size_t)attrs->dim;
+    vq_parallel_for(ctx, n_codes, grain, check_codes, &job);
+    VQ_CHECK(ctx, !atomic_load(&job.infinite), VQ_E_NUMERIC,
+             "%s: a moving sum or a code would be greater than f32 can hold", name);
+    vq_parallel_for(ctx, n_codes, grain, update_codes, &job);
     return VQ_OK;
 }
 

@@ -292,6 +292,42 @@ static void test_step(void **state)
     vq_codebook_destroy(ctx, book);
 }
 
+/* A step of which nothing is wanted but that it is made. */
+static void test_step_alone(void **state)
+{
+    (void)state;
+    vq_codebook *told = make(0), *alone = make(0);
+    must(ctx, vq_codebook_step(ctx, told, ROWS, rows, &(vq_quantized){0}));
+    must(ctx, vq_codebook_step(ctx, alone, ROWS, rows, NULL));
+    assert_memory_not_equal(vq_codebook_vectors(alone), vectors, sizeof vectors);
+    assert_memory_equal(vq_codebook_vectors(alone), vq_codebook_vectors(told), sizeof vectors);
+    vq_codebook_destroy(ctx, told);
+    vq_codebook_destroy(ctx, alone);
+}
+
+/* Finite vectors whose sum is not: the step is refused, and a codebook that was never asked for it
+ * goes on with the same bits. */
+static void test_step_beyond_f32(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    static float huge[MANY];
+    const float two[] = {0.0f, 1.0f}, gentle[] = {0.25f, 0.5f, 2.0f};
+    const vq_codebook_config config = {.codes = 2, .dim = 1, .decay = 0.9, .epsilon = 1e-5};
+    vq_codebook *tried, *untried;
+    for (int i = 0; i < MANY; i++) huge[i] = i % 2 ? 1e36f : -1e36f;
+    must(ctx, vq_codebook_create(ctx, &config, two, &tried));
+    must(ctx, vq_codebook_create(ctx, &config, two, &untried));
+    assert_int_equal(vq_codebook_step(ctx, tried, MANY, huge, NULL), VQ_E_NUMERIC);
+    fixture_error_names(ctx, "a moving sum or a code would be greater than f32 can hold");
+    assert_memory_equal(vq_codebook_vectors(tried), two, sizeof two);
+    must(ctx, vq_codebook_step(ctx, tried, 3, gentle, NULL));
+    must(ctx, vq_codebook_step(ctx, untried, 3, gentle, NULL));
+    assert_memory_equal(vq_codebook_vectors(tried), vq_codebook_vectors(untried), sizeof two);
+    vq_codebook_destroy(ctx, tried);
+    vq_codebook_destroy(ctx, untried);
+}
+
 static void test_seed(void **state)
 {
     (void)state;
@@ -441,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_quantize),   cmocka_unit_test(test_far_distances),
         cmocka_unit_test(test_fit),        cmocka_unit_test(test_once),
         cmocka_unit_test(test_statistics), cmocka_unit_test(test_no_memory_asked),
+        cmocka_unit_test(test_step_alone), cmocka_unit_test(test_step_beyond_f32),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
