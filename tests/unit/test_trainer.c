@@ -347,6 +347,66 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
+enum { WIDE_STEPS = 3, WIDE = 32, WIDE_BYTES = WIDE * WIDE * 3 };
+
+/* Channels enough for Winograd's convolutions. */
+static const char wide[] = "{\"channels\": 3, \"quantizer\": \"gradient\", \"level\": [{\"stride\": 4,"
+                           " \"width\": 64, \"narrow\": 32, \"blocks\": 1, \"block_width\": 32,"
+                           " \"k\": 32, \"d\": 16}]}";
+
+static bool transforms(const vq_trainer *trainer)
+{
+    vq_plan_line line;
+    for (size_t i = 0; vq_trainer_plan(trainer, i, &line); i++)
+        if (strstr(line.implementation[VQ_FORWARD], "Winograd")) return true;
+    return false;
+}
+
+/* What training on batches of two pictures, each `times` times over, says of its steps. */
+static void train_wide(vq_context *ctx, int64_t times, vq_step_metrics metrics[WIDE_STEPS])
+{
+    const vq_train_data about = {.images = 4, .height = WIDE, .width = WIDE, .variance = 0.08};
+    uint8_t *pixels = test_calloc(2 * (size_t)times, WIDE_BYTES);
+    vq_model_config model;
+    vq_train_config train;
+    vq_trainer *trainer;
+    vq_model_config_default(&model);
+    ok(ctx, vq_model_config_read(ctx, wide, &model));
+    vq_train_config_default(&train);
+    train.batch = 2 * times;
+    train.eps = 1e-5;
+    ok(ctx, vq_trainer_create(ctx, &model, &train, &about, "portable", NULL, &trainer));
+    assert_int_equal(transforms(trainer), times > 1);
+    for (size_t i = 0; i < 2 * WIDE_BYTES; i++)
+        for (size_t t = 0; t < (size_t)times; t++)
+            pixels[t * 2 * WIDE_BYTES + i] = (uint8_t)(i * i / 7 % 251);
+    for (int i = 0; i < WIDE_STEPS; i++) ok(ctx, vq_trainer_step(trainer, pixels, &metrics[i]));
+    vq_trainer_destroy(trainer);
+    test_free(pixels);
+}
+
+static void check_close(const char *what, double got, double expected)
+{
+    if (fabs(got - expected) > 1e-5 * expected)
+        fail_msg("%s: %.9g, expected %.9g", what, got, expected);
+}
+
+/* Losses and gradients are means over a batch, so pictures that are there twice change none; but of
+ * four pictures there are enough tiles for Winograd's convolutions, of two there are not. */
+static void transforms_train_as_direct_sums(void **state)
+{
+    vq_step_metrics direct[WIDE_STEPS], transformed[WIDE_STEPS];
+    vq_context *ctx = fixture_context();
+    (void)state;
+    train_wide(ctx, 1, direct);
+    train_wide(ctx, 2, transformed);
+    for (int i = 0; i < WIDE_STEPS; i++) {
+        check_close("loss", transformed[i].loss, direct[i].loss);
+        check_close("gradient", transformed[i].gradient_norm, direct[i].gradient_norm);
+    }
+    vq_context_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +420,7 @@ int main(void)
         cmocka_unit_test(bad_weights_are_named),
         cmocka_unit_test(steps_allocate_nothing),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(transforms_train_as_direct_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
