@@ -43,7 +43,7 @@ COLOURS = {"forward": "#1f6f8b", "train": "#b5532a"}
 
 
 def measure(what, axis, value):
-    command = [PROGRAM, "bench", what, "--json", "--runs", "3", *AXES[axis][1](value)]
+    command = [PROGRAM, "bench", what, "--json", "--seconds", "1", *AXES[axis][1](value)]
     if axis != "threads":
         command += ["--threads", "2"]
     return json.loads(subprocess.check_output(command, text=True))

@@ -58,9 +58,9 @@ field() {
 }
 
 @test "a model in use is exact unless --fast" {
-    "$VQVAE" bench layers --preset cifar10 --batch 4 --use --runs 1 --json > out
+    "$VQVAE" bench layers --preset cifar10 --batch 8 --use --runs 1 --json > out
     ! grep -q Winograd out
-    "$VQVAE" bench layers --preset cifar10 --batch 4 --use --runs 1 --json --fast > out
+    "$VQVAE" bench layers --preset cifar10 --batch 8 --use --runs 1 --json --fast > out
     grep -q Winograd out
     for workload in forward encode; do
         "$VQVAE" bench $workload --preset tiny --batch 1 --runs 1 --json > out

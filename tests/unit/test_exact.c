@@ -161,28 +161,30 @@ static void bits_are_those_of_every_machine(void **state)
     assert_true(same);
 }
 
+enum { ENOUGH = 8 }; /* images for Winograd's convolutions in the small middle layers */
+
 /* What one session leaves for all images: latents, and numbers before rounding of some codes. */
 static size_t run_whole(vq_context *ctx, const vq_model *model, bool fast, float **out)
 {
     const vq_session_config config = {
-        .batch = IMAGES, .height = shapes[0].height, .width = shapes[0].width, .fast = fast};
+        .batch = ENOUGH, .height = shapes[0].height, .width = shapes[0].width, .fast = fast};
     const size_t per_image = vq_model_codes(model, config.height, config.width);
-    uint8_t *pixels = test_calloc(IMAGES, MAX_BYTES);
-    uint32_t *codes = test_calloc(IMAGES * per_image, sizeof *codes);
+    uint8_t *pixels = test_calloc(ENOUGH, MAX_BYTES);
+    uint32_t *codes = test_calloc(ENOUGH * per_image, sizeof *codes);
     vq_session *session;
-    fill(pixels, IMAGES * MAX_BYTES);
+    fill(pixels, ENOUGH * MAX_BYTES);
     ok(ctx, vq_session_create(ctx, model, &config, &session));
-    ok(ctx, vq_session_encode(session, IMAGES, pixels, codes));
-    const size_t latents = IMAGES * session->level[0].positions * session->level[0].dim;
-    *out = test_calloc(latents + IMAGES * MAX_BYTES, sizeof **out);
+    ok(ctx, vq_session_encode(session, ENOUGH, pixels, codes));
+    const size_t latents = ENOUGH * session->level[0].positions * session->level[0].dim;
+    *out = test_calloc(latents + ENOUGH * MAX_BYTES, sizeof **out);
     memcpy(*out, session->level[0].latent, latents * sizeof **out);
-    for (size_t i = 0; i < IMAGES * per_image; i++) codes[i] = (uint32_t)(i % 512);
-    ok(ctx, vq_session_decode(session, IMAGES, codes, pixels));
-    memcpy(*out + latents, session->reconstruction, (size_t)IMAGES * MAX_BYTES * sizeof **out);
+    for (size_t i = 0; i < ENOUGH * per_image; i++) codes[i] = (uint32_t)(i % 512);
+    ok(ctx, vq_session_decode(session, ENOUGH, codes, pixels));
+    memcpy(*out + latents, session->reconstruction, (size_t)ENOUGH * MAX_BYTES * sizeof **out);
     vq_session_destroy(session);
     test_free(pixels);
     test_free(codes);
-    return latents + IMAGES * MAX_BYTES;
+    return latents + ENOUGH * MAX_BYTES;
 }
 
 /* Both ways round otherwise, and no more than that: the numbers here are about 0.1. */
@@ -196,8 +198,8 @@ static void fast_sessions_are_near(void **state)
     const size_t count = run_whole(ctx, model, false, &exact);
     assert_int_equal(run_whole(ctx, model, true, &fast), count);
     for (size_t i = 0; i < count; i++) {
-        const float distance = fabsf(exact[i] - fast[i]);
-        if (!(distance <= furthest)) furthest = distance;
+        assert_true(isfinite(fast[i]));
+        furthest = fmaxf(furthest, fabsf(exact[i] - fast[i]));
     }
     assert_true(furthest > 0.0f && furthest < 1e-6f);
     test_free(exact);

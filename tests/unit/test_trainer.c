@@ -350,9 +350,10 @@ static void every_allocation_may_fail(void **state)
 enum { WIDE_STEPS = 3, WIDE = 32, WIDE_BYTES = WIDE * WIDE * 3 };
 
 /* Channels enough for Winograd's convolutions. */
-static const char wide[] = "{\"channels\": 3, \"quantizer\": \"gradient\", \"level\": [{\"stride\": 4,"
-                           " \"width\": 64, \"narrow\": 32, \"blocks\": 1, \"block_width\": 32,"
-                           " \"k\": 32, \"d\": 16}]}";
+static const char wide[] =
+    "{\"channels\": 3, \"quantizer\": \"gradient\", \"level\": [{\"stride\": 4,"
+    " \"width\": 64, \"narrow\": 32, \"blocks\": 1, \"block_width\": 32,"
+    " \"k\": 32, \"d\": 16}]}";
 
 static bool transforms(const vq_trainer *trainer)
 {
@@ -365,7 +366,7 @@ static bool transforms(const vq_trainer *trainer)
 /* What training on batches of two pictures, each `times` times over, says of its steps. */
 static void train_wide(vq_context *ctx, int64_t times, vq_step_metrics metrics[WIDE_STEPS])
 {
-    const vq_train_data about = {.images = 4, .height = WIDE, .width = WIDE, .variance = 0.08};
+    const vq_train_data about = {.images = 8, .height = WIDE, .width = WIDE, .variance = 0.08};
     uint8_t *pixels = test_calloc(2 * (size_t)times, WIDE_BYTES);
     vq_model_config model;
     vq_train_config train;
@@ -391,15 +392,16 @@ static void check_close(const char *what, double got, double expected)
         fail_msg("%s: %.9g, expected %.9g", what, got, expected);
 }
 
-/* Losses and gradients are means over a batch, so pictures that are there twice change none; but of
- * four pictures there are enough tiles for Winograd's convolutions, of two there are not. */
+/* Losses and gradients are means over a batch, so pictures that are there more than once change
+ * none; but of eight pictures there are enough tiles for Winograd's convolutions, of two there are
+ * not. */
 static void transforms_train_as_direct_sums(void **state)
 {
     vq_step_metrics direct[WIDE_STEPS], transformed[WIDE_STEPS];
     vq_context *ctx = fixture_context();
     (void)state;
     train_wide(ctx, 1, direct);
-    train_wide(ctx, 2, transformed);
+    train_wide(ctx, 4, transformed);
     for (int i = 0; i < WIDE_STEPS; i++) {
         check_close("loss", transformed[i].loss, direct[i].loss);
         check_close("gradient", transformed[i].gradient_norm, direct[i].gradient_norm);

@@ -16,7 +16,7 @@
 enum {
     CHANNELS_MIN = 16,        /* on either side */
     PAIRS_MIN = 2048,         /* of channels: 32 and 64 */
-    TILES_MIN = 16,           /* of all images */
+    TILES_MIN = 32,           /* of all images */
     BLOCK_FLOATS = 128 << 10, /* of a block's transformed tiles and products */
     BLOCK_MAX = 96,           /* tiles */
     SKEW = 16                 /* between points, lest all of them fall into one set of a cache */
