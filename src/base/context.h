@@ -66,6 +66,8 @@ bool vq_add_size(size_t a, size_t b, size_t *sum);
 /** Zeroed memory for count*size bytes, aligned to 64. 0 bytes give a valid pointer.
  *  On failure *out is NULL and the error sentence says how much was asked for. */
 VQ_MUST_USE vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out);
+/** vq_alloc() without the zeros, for memory that the threads which fill it should touch first. */
+VQ_MUST_USE vq_status vq_alloc_raw(vq_context *ctx, size_t count, size_t size, void **out);
 void vq_release(vq_context *ctx, void *memory);
 
 /** Memory for `size` bytes, aligned to 64, that holds anything and that the context keeps: calls

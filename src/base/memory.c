@@ -13,7 +13,7 @@ bool vq_add_size(size_t a, size_t b, size_t *sum)
     return !__builtin_add_overflow(a, b, sum);
 }
 
-vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out)
+vq_status vq_alloc_raw(vq_context *ctx, size_t count, size_t size, void **out)
 {
     *out = NULL;
     size_t bytes;
@@ -21,9 +21,15 @@ vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out)
         return vq_fail(ctx, VQ_E_NOMEM, "%zu elements of %zu bytes are more than memory can hold",
                        count, size);
     if (bytes == 0) bytes = 1; /* hooks are never asked for nothing */
-    void *memory = ctx->allocator.alloc(ctx->allocator.user, bytes);
-    VQ_CHECK(ctx, memory, VQ_E_NOMEM, "no memory for %zu bytes", bytes);
-    *out = memset(memory, 0, bytes);
+    *out = ctx->allocator.alloc(ctx->allocator.user, bytes);
+    VQ_CHECK(ctx, *out, VQ_E_NOMEM, "no memory for %zu bytes", bytes);
+    return VQ_OK;
+}
+
+vq_status vq_alloc(vq_context *ctx, size_t count, size_t size, void **out)
+{
+    VQ_TRY(vq_alloc_raw(ctx, count, size, out));
+    memset(*out, 0, count * size);
     return VQ_OK;
 }
 

@@ -56,16 +56,15 @@ vq_status vq_kmeans_search_allocate(vq_kmeans *fit)
     size_t size = search_size(fit, c->codes);
     for (size_t count = 1; count < c->codes && count <= VQ_KMEANS_BLOCK; count++)
         if (search_size(fit, count) > size) size = search_size(fit, count);
-    /* There is one assignment more than iterations. */
     if (c->codes >= TRACKED_LEAST && c->iterations >= 2) {
         vq_code_index index;
         const size_t before = plan(fit, c->codes, true, &index);
         const size_t kept = vq_code_track_plan(&index, fit->n, &fit->track);
         const size_t tracked = before + vq_nearest_moved_workspace(fit->ctx, &index, &fit->track);
         if (tracked > size) size = tracked;
-        VQ_TRY(vq_alloc(fit->ctx, kept, 1, &fit->track_memory));
+        VQ_TRY(vq_alloc_raw(fit->ctx, kept, 1, &fit->track_memory));
     }
-    return vq_alloc(fit->ctx, size, 1, &fit->memory);
+    return vq_alloc_raw(fit->ctx, size, 1, &fit->memory);
 }
 
 void vq_kmeans_search_release(vq_kmeans *fit)
