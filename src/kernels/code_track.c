@@ -21,6 +21,7 @@ enum {
     SAMPLE = 1024,       /* vectors that tell the origin and the scale */
     LONGEST = 22900,     /* rounding adds sqrt(D)/2, and 4 * 23081^2 < 2^31 */
     ROOM = 4,            /* times the usual length: what should still fit */
+    CHAINS = 16,         /* in which squares are summed */
     PIECE_WORK = 1 << 14 /* numbers for which a thread is worth waking */
 };
 
@@ -31,8 +32,7 @@ static void layout(vq_code_track *t, vq_arena *arena)
 {
     const size_t blocks = vq_ceil_div(t->n, t->block), padded = t->panels * VQ_CODE_PANEL;
     t->origin = vq_arena_get(arena, t->dim, sizeof(float));
-    t->x = vq_arena_get(arena, t->n * t->pairs, sizeof(uint32_t));
-    t->square = vq_arena_get(arena, t->n, sizeof(int32_t));
+    t->x = vq_arena_get(arena, t->n * (t->pairs + 1), sizeof(uint32_t));
     t->gap = vq_arena_get(arena, t->n, sizeof(float));
     t->codes = vq_arena_get(arena, padded * t->pairs, sizeof(uint32_t));
     t->start = vq_arena_get(arena, padded, sizeof(int32_t));
@@ -73,41 +73,63 @@ static float whole(float value)
     return (value + large) - large;
 }
 
-/* Number p of a vector counted from the origin, in whole numbers' units; zero beyond its end. */
-static float number_at(const vq_code_track *t, const float *x, size_t p)
+/* Numbers p to p + CHAINS - 1 of a vector counted from the origin, in whole numbers' units; zero
+ * beyond its end. */
+static void numbers_at(const vq_code_track *t, const float *x, size_t p, float number[CHAINS])
 {
-    return p < t->dim ? (x[p] - t->origin[p]) * t->scale : 0.0f;
+    const size_t left = t->dim - p;
+    for (size_t i = 0; i < CHAINS && left >= CHAINS; i++)
+        number[i] = (x[p + i] - t->origin[p + i]) * t->scale;
+    for (size_t i = 0; i < CHAINS && left < CHAINS; i++)
+        number[i] = i < left ? (x[p + i] - t->origin[p + i]) * t->scale : 0.0f;
+}
+
+static float sum_of(const float chain[CHAINS])
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < CHAINS; i++) sum += chain[i];
+    return sum;
+}
+
+/* |x| in whole numbers' units, rounded up. Sums of D squares in f32 are off by less than a part of
+ * (D + 16) 2^-24, in whatever order they are taken. */
+static float length_of(const vq_code_track *t, const float *x, float grain)
+{
+    float sum[CHAINS] = {0.0f}, number[CHAINS];
+    for (size_t p = 0; p < t->dim; p += CHAINS) {
+        numbers_at(t, x, p, number);
+        for (size_t i = 0; i < CHAINS; i++) sum[i] += number[i] * number[i];
+    }
+    return sqrtf(sum_of(sum) * grain) * more;
 }
 
 /* Writes pair p of a vector to to[p*step]. Returns its squared length; *gap is how far the vector
  * is from it: what was rounded to whole numbers, and the rounding of the difference from the
- * origin. Sums of D squares in f32 are off by less than a part of (D + 8) 2^-24. */
+ * origin. */
 static int32_t to_whole(const vq_code_track *t, const float *x, uint32_t *to, size_t step,
                         float *gap)
 {
     const float grain = 1.0f + ((float)t->dim + 16.0f) * 0x1p-24f, unit = 1.0f / t->scale;
-    float length = 0.0f, error = 0.0f;
-    int32_t square = 0;
-    for (size_t p = 0; p < t->dim; p++) {
-        const float number = number_at(t, x, p);
-        length += number * number;
-    }
-    length = sqrtf(length * grain) * more;
+    const float length = length_of(t, x, grain);
     const bool fits = length <= (float)LONGEST;
-    for (size_t p = 0; p < t->pairs; p++) {
-        uint32_t pair = 0;
-        for (size_t i = 0; i < 2 && fits; i++) {
-            const float number = number_at(t, x, 2 * p + i), near = whole(number);
-            const int32_t value = (int32_t)near;
-            error += (number - near) * (number - near);
-            square += value * value;
-            pair |= ((uint32_t)value & 0xffffu) << (16 * i);
+    float off[CHAINS] = {0.0f}, number[CHAINS];
+    int32_t value[CHAINS], square[CHAINS] = {0};
+    for (size_t p = 0; p < t->dim; p += CHAINS) {
+        numbers_at(t, x, p, number);
+        for (size_t i = 0; i < CHAINS; i++) {
+            const float near = fits ? whole(number[i]) : 0.0f;
+            off[i] += (number[i] - near) * (number[i] - near);
+            value[i] = (int32_t)near;
+            square[i] += value[i] * value[i];
         }
-        to[p * step] = pair;
+        for (size_t i = 0; i < CHAINS / 2 && p / 2 + i < t->pairs; i++)
+            to[(p / 2 + i) * step] = ((uint32_t)value[2 * i] & 0xffffu) | (uint32_t)value[2 * i + 1]
+                                                                              << 16;
     }
-    error = fits ? sqrtf(error * grain) * more : length;
+    for (size_t i = 1; i < CHAINS; i++) square[0] += square[i];
+    const float error = fits ? sqrtf(sum_of(off) * grain) * more : length;
     *gap = (error + length * 0x1p-23f) * unit * more + (float)t->dim * FLT_MIN;
-    return square;
+    return square[0];
 }
 
 typedef struct track_job {
@@ -121,8 +143,10 @@ static void take_vectors(void *arg, size_t begin, size_t end, int thread)
     const track_job *job = arg;
     const vq_code_track *t = job->track;
     (void)thread;
-    for (size_t i = begin; i < end; i++)
-        t->square[i] = to_whole(t, job->x + i * t->dim, t->x + i * t->pairs, 1, &t->gap[i]);
+    for (size_t i = begin; i < end; i++) {
+        uint32_t *to = t->x + i * (t->pairs + 1);
+        to[t->pairs] = (uint32_t)(to_whole(t, job->x + i * t->dim, to, 1, &t->gap[i]) / 2);
+    }
 }
 
 /* The mean of some vectors, and a scale that fits several times the usual distance from it. */

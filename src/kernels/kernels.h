@@ -68,18 +68,18 @@ typedef void vq_search_rows_fn(const vq_row_search *s, const float *codes, const
                                int32_t first);
 
 /** The same vectors in whole numbers of 16 bits, two of them in each of `pairs` words, the first in
- *  the lower half. */
+ *  the lower half, and behind them a word with half the squared length. */
 typedef struct vq_row_screen {
     size_t pairs;
-    const uint32_t *x;    /* row r begins at x[r*pairs] */
+    const uint32_t *x;    /* row r begins at x[r*(pairs + 1)] */
     const uint32_t *rows; /* `count` of them */
     size_t count;
-    int32_t *most; /* of the vector rows[i] at [i] */
+    int32_t *least; /* of the vector rows[i] at [i] */
 } vq_row_screen;
 
-/** most[i] = max over all codes j of start[j] + the product of the vector rows[i] with code j, for
- *  `panels` of them, at least 1, in which pair p of code j lies at codes[p*VQ_CODE_PANEL + j]. No
- *  sum on the way leaves the range of int32_t. */
+/** least[i] = half the squared length of the vector rows[i], less the max over all codes j of
+ *  start[j] + the product of the vector with code j, for `panels` of them, at least 1. Pair p of
+ *  code j lies at codes[p*VQ_CODE_PANEL + j]. No sum on the way leaves the range of int32_t. */
 typedef void vq_screen_rows_fn(const vq_row_screen *s, const uint32_t *codes, const int32_t *start,
                                size_t panels);
 

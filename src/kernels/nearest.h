@@ -55,22 +55,21 @@ enum { VQ_TRACK_GROUPS = 64 }; /* of codes, at most */
  *  the memory it was started in. */
 typedef struct vq_code_track {
     size_t n, dim, n_codes, panels;
-    size_t pairs;        /* words of a vector in whole numbers */
+    size_t pairs;        /* words of a vector in whole numbers: one more has half its square */
     size_t groups;       /* of codes */
     size_t group_panels; /* panels of codes in a group */
     size_t block;        /* vectors that are searched together */
     bool known;          /* whether the bounds below mean something */
     float scale;         /* whole numbers to a unit; a power of two */
     float *origin;       /* dim: from where they are counted */
-    uint32_t *x;         /* n x pairs */
-    int32_t *square;     /* n: squared length in whole numbers */
+    uint32_t *x;         /* n x (pairs + 1) */
     float *gap;          /* n: how far a vector is from its whole numbers, at most */
     uint32_t *codes;     /* panels, as screen_rows() takes them */
     int32_t *start;      /* of each code: minus half its squared length, rounded up */
     float *code_gap;     /* groups: `gap` of its codes, at most */
     float *moved;        /* groups: how far its codes have moved since the start, at most */
     float *lower;        /* blocks x groups x vectors of a block: at most the distance to the codes
-                            of the group, plus what `moved` was when this was found */
+                            of the group, plus `gap`, plus what `moved` was when this was found */
     float *before;       /* n_codes x dim: the codes as they were searched last */
 } vq_code_track;
 

@@ -6,8 +6,9 @@
  * much as the codes of the group move; a group whose bound is still beyond the distance to the
  * nearest code known is left out (Ding et al. 2015, "Yinyang k-means"). Of the others the bound is
  * first taken anew from vectors and codes in whole numbers of 16 bits, x~ and e~, whose squared
- * distances are exact:  |x - e| >= |x~ - e~| - |x - x~| - |e - e~|.  Only what then is still within
- * reach is searched, by the same chains as in a plain search.
+ * distances are exact:  |x - e| >= |x~ - e~| - |x - x~| - |e - e~|.  The gap |x - x~| is the same
+ * for all groups: it is added to the reach instead. Only what then is still within reach is
+ * searched, by the same chains as in a plain search.
  *
  * What is left out must hold no code that the plain search could have chosen by its rounded scores.
  * With u = 2^-24, c the centre, x' and e' a vector and a code less c as they were rounded,
@@ -30,6 +31,7 @@
 #include "kernels/nearest.h"
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -45,6 +47,7 @@ typedef struct moved_job {
     const float *x;
     int32_t *idx;
     float longest;          /* E */
+    atomic_size_t *next;    /* block that no thread has taken */
     unsigned char *scratch; /* of all threads */
     size_t scratch_size;    /* of each */
 } moved_job;
@@ -53,14 +56,15 @@ typedef struct moved_job {
 typedef struct scratch {
     float *x;    /* less the centre, row after row */
     float *high; /* |x'|^2 + 2 error, rounded up */
-    float *slip, *reach;
+    float *slip; /* with the gap */
+    float *reach;
     float *best;
     int32_t *at;
     uint32_t *own;    /* the group that is searched first */
     float *nearest;   /* where that is found by bounds: the least */
     uint32_t *rows;   /* those that a group is searched for */
-    float *value;     /* for each of them */
-    int32_t *most;    /* likewise */
+    int32_t *least;   /* for each of them */
+    float *value;     /* likewise */
     uint32_t *by_own; /* all, sorted by their own group */
     uint32_t *first;  /* groups + 1: where those of a group begin */
 } scratch;
@@ -79,8 +83,8 @@ static scratch scratch_of(const vq_code_track *track, vq_arena *arena)
         .own = vq_arena_get(arena, rows, sizeof(uint32_t)),
         .nearest = vq_arena_get(arena, rows, sizeof(float)),
         .rows = vq_arena_get(arena, rows + ROOM, sizeof(uint32_t)),
+        .least = vq_arena_get(arena, rows, sizeof(int32_t)),
         .value = vq_arena_get(arena, rows, sizeof(float)),
-        .most = vq_arena_get(arena, rows, sizeof(int32_t)),
         .by_own = vq_arena_get(arena, rows, sizeof(uint32_t)),
         .first = vq_arena_get(arena, track->groups + 1, sizeof(uint32_t)),
     };
@@ -91,17 +95,15 @@ static scratch scratch_of(const vq_code_track *track, vq_arena *arena)
 /* A row less the centre, as packing makes it; returns its squared length. */
 static float centre_row(const float *x, const float *centre, size_t dim, float *to)
 {
-    float sum[CHAINS] = {0.0f};
+    float sum[CHAINS] = {0.0f}, rest[CHAINS] = {0.0f};
     size_t d = 0;
     for (; d + CHAINS <= dim; d += CHAINS)
         for (size_t i = 0; i < CHAINS; i++) {
             to[d + i] = x[d + i] - centre[d + i];
             sum[i] += to[d + i] * to[d + i];
         }
-    for (size_t i = 0; d < dim; d++, i++) {
-        to[d] = x[d] - centre[d];
-        sum[i] += to[d] * to[d];
-    }
+    for (size_t i = 0; d + i < dim; i++) rest[i] = to[d + i] = x[d + i] - centre[d + i];
+    for (size_t i = 0; i < CHAINS; i++) sum[i] += rest[i] * rest[i];
     for (size_t i = 0; i < 4; i++) sum[i] = (sum[i] + sum[4 + i]) + (sum[8 + i] + sum[12 + i]);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
@@ -110,37 +112,48 @@ static void load_block(const moved_job *job, scratch *s, size_t row, size_t coun
 {
     const size_t dim = job->track->dim;
     const float grain = ((float)dim + 16.0f) * 0x1p-24f, longest = job->longest;
+    for (size_t i = 0; i < count; i++)
+        s->high[i] = centre_row(job->x + (row + i) * dim, job->index->centre, dim, s->x + i * dim);
     for (size_t i = 0; i < count; i++) {
-        const float square =
-            centre_row(job->x + (row + i) * dim, job->index->centre, dim, s->x + i * dim);
-        const float length = sqrtf(square) * (1.0f + grain);
+        const float square = s->high[i], length = sqrtf(square) * (1.0f + grain);
         const float error =
             0x1p-23f * (((float)dim + 4.0f) * length + longest) * longest + (float)dim * 0x1p-120f;
-        s->high[i] =
-            length < lengths_most ? square + grain * square + 2.0f * error * more : INFINITY;
-        s->slip[i] = 0x1p-22f * (length + longest);
+        const float high = square + grain * square + 2.0f * error * more;
+        s->high[i] = length < lengths_most ? high : INFINITY;
+        s->slip[i] = 0x1p-22f * (length + longest) + job->track->gap[row + i] * more;
         s->best[i] = INFINITY;
         s->at[i] = 0;
     }
 }
 
-/* Bounds of a group from whole numbers, for the listed rows of the block that begins at `row`. Left
- * in s->value as they are kept. */
-static void bound_group(const moved_job *job, scratch *s, size_t group, size_t row, size_t count)
+/* Bounds of a group from whole numbers, for the listed rows of the block that begins at `row`,
+ * whose own gaps are left to what they are held against. Keeps the rows that they leave within
+ * reach, and returns how many. */
+static size_t bound_group(const moved_job *job, const scratch *s, size_t group, size_t row,
+                          size_t count, float *lower)
 {
     const vq_code_track *t = job->track;
-    const vq_row_screen screen = {t->pairs, t->x + row * t->pairs, s->rows, count, s->most};
+    const vq_row_screen screen = {t->pairs, t->x + row * (t->pairs + 1), s->rows, count, s->least};
     const size_t begin = group * t->group_panels, end = begin + t->group_panels;
-    const float unit = less / t->scale;
-    const float added = t->moved[group] * less - t->code_gap[group] * more;
+    const float unit = less / t->scale, moved = t->moved[group];
+    const float added = moved * less - t->code_gap[group] * more;
+    float *value = s->value;
+    const int32_t *least = s->least;
+    size_t left = 0;
     job->index->kernels->screen_rows(&screen, t->codes + begin * VQ_CODE_PANEL * t->pairs,
                                      t->start + begin * VQ_CODE_PANEL,
                                      vq_smaller(end, t->panels) - begin);
-    for (size_t i = 0; i < count; i++)
-        s->value[i] = (float)(t->square[row + s->rows[i]] - 2 * s->most[i]);
-    for (size_t i = 0; i < count; i++)
-        s->value[i] = sqrtf(s->value[i] > 0.0f ? s->value[i] : 0.0f) * unit;
-    for (size_t i = 0; i < count; i++) s->value[i] += added - t->gap[row + s->rows[i]] * more;
+    for (size_t i = 0; i < count; i++) {
+        const float square = 2.0f * (float)least[i];
+        value[i] = sqrtf(square > 0.0f ? square : 0.0f) * unit + added;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t at = s->rows[i];
+        lower[at] = value[i];
+        s->rows[left] = at;
+        left += value[i] > (s->reach[at] + moved) * more ? 0 : 1;
+    }
+    return left;
 }
 
 /* Exact scores of a group for some rows. */
@@ -159,22 +172,29 @@ static void search_group(const moved_job *job, scratch *s, size_t group, const u
 
 /* ---- the search of a block -------------------------------------------------------------- */
 
+/* Makes a group their own of the vectors that it is nearer to than those before it. */
+static void note_nearest(const scratch *s, uint32_t group, size_t count,
+                         const float *restrict lower)
+{
+    float *restrict nearest = s->nearest;
+    uint32_t *restrict own = s->own;
+    for (size_t i = 0; i < count; i++) {
+        own[i] = lower[i] < nearest[i] ? group : own[i];
+        nearest[i] = lower[i] < nearest[i] ? lower[i] : nearest[i];
+    }
+}
+
 /* The first time: bounds of everything, and the group of the least as own. */
 static void bound_all(const moved_job *job, scratch *s, size_t row, size_t count, float *lower)
 {
     for (size_t i = 0; i < count; i++) {
-        s->rows[i] = (uint32_t)i;
+        s->reach[i] = s->nearest[i] = INFINITY;
         s->own[i] = 0;
-        s->nearest[i] = INFINITY;
     }
+    for (size_t i = 0; i < count; i++) s->rows[i] = (uint32_t)i;
     for (size_t g = 0; g < job->track->groups; g++, lower += job->track->block) {
-        bound_group(job, s, g, row, count);
-        for (size_t i = 0; i < count; i++) {
-            lower[i] = s->value[i];
-            if (!(s->value[i] < s->nearest[i])) continue;
-            s->nearest[i] = s->value[i];
-            s->own[i] = (uint32_t)g;
-        }
+        (void)bound_group(job, s, g, row, count, lower);
+        note_nearest(s, (uint32_t)g, count, lower);
     }
 }
 
@@ -191,24 +211,8 @@ static void search_own(const moved_job *job, scratch *s, size_t count)
     for (size_t i = 0; i < count; i++) {
         const float square = s->high[i] + 2.0f * s->best[i];
         /* What is not a number stays so, and keeps nothing out. */
-        s->reach[i] = (square <= 0.0f ? 0.0f : sqrtf(square) * more) + s->slip[i];
+        s->reach[i] = sqrtf(square <= 0.0f ? 0.0f : square) * more + s->slip[i];
     }
-}
-
-/* Keeps those of the listed rows that new bounds leave within reach. */
-static size_t bound_listed(const moved_job *job, scratch *s, size_t group, size_t row, size_t found,
-                           float *lower)
-{
-    const float moved = job->track->moved[group];
-    size_t left = 0;
-    bound_group(job, s, group, row, found);
-    for (size_t i = 0; i < found; i++) {
-        const uint32_t at = s->rows[i];
-        lower[at] = s->value[i];
-        s->rows[left] = at;
-        left += s->value[i] > (s->reach[at] + moved) * more ? 0 : 1;
-    }
-    return left;
 }
 
 static void search_block(const moved_job *job, scratch *s, size_t row, size_t count)
@@ -225,21 +229,25 @@ static void search_block(const moved_job *job, scratch *s, size_t row, size_t co
     for (size_t g = 0; g < t->groups; g++, lower += t->block) {
         size_t found =
             job->index->kernels->list_rows(&reach, lower, t->moved[g], (uint32_t)g, s->rows);
-        if (t->known) found = bound_listed(job, s, g, row, found, lower);
+        if (t->known) found = bound_group(job, s, g, row, found, lower);
         search_group(job, s, g, s->rows, found);
     }
     memcpy(job->idx + row, s->at, count * sizeof *job->idx);
 }
 
+/* Blocks differ in what they leave out, and processors in their speed: threads take the next block
+ * whenever they are done with one. */
 static void search_blocks(void *arg, size_t begin, size_t end, int thread)
 {
     const moved_job *job = arg;
     const vq_code_track *t = job->track;
+    const size_t blocks = vq_ceil_div(t->n, t->block);
     vq_arena arena = {.base = job->scratch + (size_t)thread * job->scratch_size,
                       .capacity = job->scratch_size};
     scratch s = scratch_of(t, &arena);
-    for (size_t row = begin * t->block; row < end * t->block && row < t->n; row += t->block)
-        search_block(job, &s, row, t->n - row < t->block ? t->n - row : t->block);
+    (void)begin, (void)end;
+    for (size_t i = atomic_fetch_add(job->next, 1); i < blocks; i = atomic_fetch_add(job->next, 1))
+        search_block(job, &s, i * t->block, i + 1 < blocks ? t->block : t->n - i * t->block);
 }
 
 /* ---- all of them --------------------------------------------------------------------------- */
@@ -267,6 +275,7 @@ void vq_nearest_moved(vq_context *ctx, const vq_code_index *index, vq_code_track
                       const float *x, int32_t *idx, void *workspace)
 {
     vq_arena measure = {0};
+    atomic_size_t next = 0;
     (void)scratch_of(track, &measure);
     moved_job job = {
         .index = index,
@@ -274,6 +283,7 @@ void vq_nearest_moved(vq_context *ctx, const vq_code_index *index, vq_code_track
         .x = x,
         .idx = idx,
         .longest = longest_code(index),
+        .next = &next,
         .scratch = workspace,
         .scratch_size = vq_round_up(measure.used, VQ_ALIGNMENT),
     };

@@ -374,14 +374,15 @@ static void screen_rows(const vq_row_screen *s, const uint32_t *codes, const int
                         size_t panels)
 {
     for (size_t i = 0; i < s->count; i++) {
-        const uint32_t *x = s->x + s->rows[i] * s->pairs;
-        s->most[i] = INT32_MIN;
+        const uint32_t *x = s->x + s->rows[i] * (s->pairs + 1);
+        int32_t most = INT32_MIN;
         for (size_t panel = 0; panel < panels; panel++) {
-            const int32_t most =
+            const int32_t of_panel =
                 most_of_panel(s->pairs, x, codes + panel * VQ_CODE_PANEL * s->pairs,
                               start + panel * VQ_CODE_PANEL);
-            if (most > s->most[i]) s->most[i] = most;
+            if (of_panel > most) most = of_panel;
         }
+        s->least[i] = (int32_t)x[s->pairs] - most;
     }
 }
 

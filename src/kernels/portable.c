@@ -148,13 +148,15 @@ static int32_t most_of_panel(size_t pairs, const uint32_t *x, const uint32_t *co
 static void screen_rows(const vq_row_screen *s, const uint32_t *codes, const int32_t *start,
                         size_t panels)
 {
-    for (size_t i = 0; i < s->count; i++) s->most[i] = INT32_MIN;
+    for (size_t i = 0; i < s->count; i++) s->least[i] = INT32_MAX;
     for (size_t panel = 0; panel < panels; panel++)
         for (size_t i = 0; i < s->count; i++) {
-            const int32_t most = most_of_panel(s->pairs, s->x + s->rows[i] * s->pairs,
-                                               codes + panel * VQ_CODE_PANEL * s->pairs,
-                                               start + panel * VQ_CODE_PANEL);
-            if (most > s->most[i]) s->most[i] = most;
+            const uint32_t *x = s->x + s->rows[i] * (s->pairs + 1);
+            const int32_t least =
+                (int32_t)x[s->pairs] - most_of_panel(s->pairs, x,
+                                                     codes + panel * VQ_CODE_PANEL * s->pairs,
+                                                     start + panel * VQ_CODE_PANEL);
+            if (least < s->least[i]) s->least[i] = least;
         }
 }
 

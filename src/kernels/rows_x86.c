@@ -78,11 +78,20 @@ TARGET void vq_screen_rows_x86(const vq_row_screen *s, const uint32_t *codes, co
         const uint32_t *x[TEAM];
         int32_t most[8];
         for (size_t j = 0; j < TEAM; j++)
-            x[j] = s->x + s->rows[i + (j < count ? j : count - 1)] * s->pairs;
+            x[j] = s->x + s->rows[i + (j < count ? j : count - 1)] * (s->pairs + 1);
         screen_team(s->pairs, x, codes, start, panels, most);
-        for (size_t j = 0; j < count; j++) s->most[i + j] = most[j];
+        for (size_t j = 0; j < count; j++) s->least[i + j] = (int32_t)x[j][s->pairs] - most[j];
     }
 }
+
+/* The places of the bits that are set in four of them. */
+static const struct {
+    uint32_t at[4], count;
+} set_bits[16] = {
+    {{0}, 0},    {{0}, 1},       {{1}, 1},       {{0, 1}, 2},       {{2}, 1},    {{0, 2}, 2},
+    {{1, 2}, 2}, {{0, 1, 2}, 3}, {{3}, 1},       {{0, 3}, 2},       {{1, 3}, 2}, {{0, 1, 3}, 3},
+    {{2, 3}, 2}, {{0, 2, 3}, 3}, {{1, 2, 3}, 3}, {{0, 1, 2, 3}, 4},
+};
 
 TARGET size_t vq_list_rows_x86(const vq_reach *s, const float *lower, float moved, uint32_t group,
                                uint32_t *rows)
@@ -96,11 +105,12 @@ TARGET size_t vq_list_rows_x86(const vq_reach *s, const float *lower, float move
         const __m256 within = _mm256_cmp_ps(_mm256_loadu_ps(lower + i), limit, _CMP_NGT_UQ);
         const __m256 searched = _mm256_castsi256_ps(_mm256_cmpeq_epi32(own, here));
         unsigned bits = (unsigned)_mm256_movemask_ps(_mm256_andnot_ps(searched, within));
-        if (!bits) continue;
-        VQ_UNROLL(8)
-        for (size_t j = 0; j < 8; j++, bits >>= 1) {
-            rows[found] = (uint32_t)(i + j);
-            found += bits & 1u;
+        VQ_UNROLL(2)
+        for (size_t j = 0; j < 2; j++, bits >>= 4) {
+            const __m128i at = _mm_loadu_si128((const __m128i *)set_bits[bits & 15u].at);
+            _mm_storeu_si128((__m128i *)(rows + found),
+                             _mm_add_epi32(at, _mm_set1_epi32((int)(i + 4 * j))));
+            found += set_bits[bits & 15u].count;
         }
     }
     const vq_reach rest = {s->count - i, s->reach + i, s->own + i};

@@ -40,6 +40,23 @@ void vq_kmeans_search(vq_kmeans *fit, const float *codes, size_t count,
  *  VQ_SUM_CHUNK vectors in the partials. */
 double vq_kmeans_inertia(const vq_kmeans *fit);
 
+/** What makes centroids of vectors, see kmeans_means.c. */
+typedef struct vq_kmeans_means {
+    size_t codes;
+    unsigned shift;   /* a bin has 2^shift centroids */
+    uint32_t *rows;   /* n: vectors, sorted by bin */
+    size_t *first;    /* bins + 1: rows[first[b]] .. rows[first[b+1]-1] are of bin b */
+    uint64_t *counts; /* codes: vectors of each centroid; set by the caller */
+    bool *changed;    /* codes: whether they are other ones than before; set by the caller */
+    double *sums;     /* those of a bin, for every thread */
+} vq_kmeans_means;
+
+/** What was taken before a failure is released too by vq_kmeans_means_release(). */
+VQ_MUST_USE vq_status vq_kmeans_means_allocate(vq_kmeans *fit, vq_kmeans_means *means);
+void vq_kmeans_means_release(vq_kmeans *fit, vq_kmeans_means *means);
+/** Moves every centroid that changed and has vectors to their mean. */
+void vq_kmeans_take_means(vq_kmeans *fit, vq_kmeans_means *means);
+
 /** Sets the centroids as the configuration says. */
 void vq_kmeans_begin(vq_kmeans *fit);
 

@@ -94,6 +94,12 @@ static void test_search(void **state)
 
 /* ---- screen_rows ------------------------------------------------------------------------- */
 
+/* Half a squared length that leaves room for the sums. */
+static uint32_t draw_half(vq_random *random)
+{
+    return (uint32_t)vq_random_below(random, 260000000);
+}
+
 /* Two whole numbers up to 22900 / sqrt(2 * pairs), so that no sum is too large. */
 static uint32_t draw_pair(vq_random *random, size_t pairs)
 {
@@ -110,8 +116,8 @@ static int64_t half_of(uint32_t pair, int high)
     return bits < 0x8000u ? (int64_t)bits : (int64_t)bits - 0x10000;
 }
 
-static int32_t most_of(const uint32_t *x, size_t pairs, const uint32_t *codes, const int32_t *start,
-                       size_t panels)
+static int32_t least_of(const uint32_t *x, size_t pairs, const uint32_t *codes,
+                        const int32_t *start, size_t panels)
 {
     int64_t most = INT64_MIN;
     for (size_t j = 0; j < panels * VQ_CODE_PANEL; j++) {
@@ -123,29 +129,31 @@ static int32_t most_of(const uint32_t *x, size_t pairs, const uint32_t *codes, c
                    half_of(x[p], 1) * half_of(code[p * VQ_CODE_PANEL], 1);
         most = sum > most ? sum : most;
     }
-    return (int32_t)most;
+    return (int32_t)((int64_t)x[pairs] - most);
 }
 
 static void check_screen(const vq_kernels *t, vq_random *random, size_t pairs, size_t panels,
                          size_t count)
 {
-    uint32_t *x = (uint32_t *)guarded(random, ROWS * pairs), rows[ROWS];
+    const size_t words = pairs + 1;
+    uint32_t *x = (uint32_t *)guarded(random, ROWS * words), rows[ROWS];
     uint32_t *codes = (uint32_t *)guarded(random, panels * VQ_CODE_PANEL * pairs);
     int32_t *start = (int32_t *)guarded(random, panels * VQ_CODE_PANEL);
-    int32_t most[ROWS + 1];
-    for (size_t i = 0; i < ROWS * pairs; i++) x[i] = draw_pair(random, pairs);
+    int32_t least[ROWS + 1];
+    for (size_t i = 0; i < ROWS * words; i++)
+        x[i] = i % words == pairs ? draw_half(random) : draw_pair(random, pairs);
     for (size_t i = 0; i < panels * VQ_CODE_PANEL * pairs; i++) codes[i] = draw_pair(random, pairs);
     for (size_t j = 0; j < panels * VQ_CODE_PANEL; j++)
         start[j] = -(int32_t)vq_random_below(random, 200000000);
     draw_rows(random, rows);
-    most[count] = 12345;
-    const vq_row_screen s = {pairs, x, rows, count, most};
+    least[count] = 12345;
+    const vq_row_screen s = {pairs, x, rows, count, least};
     t->screen_rows(&s, codes, start, panels);
     for (size_t i = 0; i < count; i++)
-        if (most[i] != most_of(x + rows[i] * pairs, pairs, codes, start, panels))
+        if (least[i] != least_of(x + rows[i] * words, pairs, codes, start, panels))
             fail_msg("%s: %zu pairs, %zu panels, %zu rows: number %zu", t->name, pairs, panels,
                      count, i);
-    assert_int_equal(most[count], 12345);
+    assert_int_equal(least[count], 12345);
     free_guarded((float *)x);
     free_guarded((float *)codes);
     free_guarded((float *)start);
