@@ -93,7 +93,7 @@ static json_t *class_of(const vq_dataset *data, int64_t index)
     const int64_t label = vq_dataset_label(data, index);
     const char *class = vq_dataset_class(data, label);
     char number[24];
-    if (class) return json_string(class);
+    if (class) return fact_text(class);
     if (label < 0) return json_null();
     (void)snprintf(number, sizeof number, "%" PRId64, label);
     return json_string(number);
@@ -104,15 +104,15 @@ int code_writer_row(program *p, code_writer *w, const char *source, const vq_dat
 {
     const bool good = image->status == VQ_OK;
     code_size *s = good ? &w->sizes[w->at] : NULL;
-    json_t *row =
-        json_pack("{s:s, s:s, s:o}", "source", source, "path", vq_dataset_name(data, image->index),
-                  "class", class_of(data, image->index));
+    json_t *row = json_pack("{s:o, s:o, s:o}", "source", fact_text(source), "path",
+                            fact_text(vq_dataset_name(data, image->index)), "class",
+                            class_of(data, image->index));
     if (row && good) {
         (void)json_object_set_new(row, "row", json_integer(s->images++));
         (void)json_object_set_new(row, "width", json_integer(image->width));
         (void)json_object_set_new(row, "height", json_integer(image->height));
     } else if (row) {
-        (void)json_object_set_new(row, "skipped", json_string(image->sentence));
+        (void)json_object_set_new(row, "skipped", fact_text(image->sentence));
     }
     w->images += good;
     w->skipped += !good;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/facts.c -- results as JSON or as lines. */
 #include "facts.h"
+#include "text.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,6 +16,15 @@ json_t *facts_read(const char *bytes, size_t size, size_t flags, json_error_t *e
     json_t *value = json_loadb(bytes, size, flags, error);
     if (!value && json_error_code(error) == json_error_out_of_memory) error->text[0] = '\0';
     return value;
+}
+
+json_t *fact_text(const char *bytes)
+{
+    text t = {0};
+    text_utf8(&t, bytes);
+    json_t *words = t.failed ? NULL : json_string(t.data);
+    free(t.data);
+    return words;
 }
 
 json_t *fact_number(double value)

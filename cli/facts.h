@@ -11,6 +11,8 @@
  *  @return NULL where either is so */
 json_t *facts_read(const char *bytes, size_t size, size_t flags, json_error_t *error);
 
+/** A JSON text of any bytes, as text_utf8() writes them. */
+json_t *fact_text(const char *bytes);
 /** A JSON number; null where it is not finite. */
 json_t *fact_number(double value);
 /** A JSON list of numbers. */

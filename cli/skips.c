@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/skips.c -- images that are left out since they cannot be read. */
 #include "skips.h"
+#include "facts.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -9,8 +10,8 @@ enum { WARNED = 5 }; /* more would hide whatever else is said */
 static void add_row(skip_list *list, const char *source, const char *name, int64_t index,
                     const char *sentence)
 {
-    json_t *row = json_pack("{s:s, s:I, s:s, s:s}", "source", source, "index", (json_int_t)index,
-                            "path", name, "why", sentence);
+    json_t *row = json_pack("{s:o, s:I, s:o, s:o}", "source", fact_text(source), "index",
+                            (json_int_t)index, "path", fact_text(name), "why", fact_text(sentence));
     char *line = row ? json_dumps(row, 0) : NULL;
     json_decref(row);
     if (line) text_add(&list->rows, "%s\n", line);
@@ -26,7 +27,7 @@ static int note(program *p, skip_list *list, const char *source, int64_t index, 
     TRY(text_check(p, &key));
     if (!list->known) list->known = json_object();
     *known = json_object_get(list->known, key.data) != NULL;
-    const bool good = json_object_set_new(list->known, key.data, json_true()) == 0;
+    const bool good = json_object_set_new_nocheck(list->known, key.data, json_true()) == 0;
     free(key.data);
     return good ? DONE : fail(p, MACHINE_FAILED, "no memory for the list of images left out");
 }

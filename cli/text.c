@@ -41,17 +41,66 @@ void text_add(text *t, const char *format, ...)
     va_end(arguments);
 }
 
+/* Bytes of the well-formed character (RFC 3629) that begins here; 0 where none does. */
+static size_t character(const unsigned char *c)
+{
+    const size_t n = c[0] < 0x80   ? 1
+                     : c[0] < 0xc2 ? 0
+                     : c[0] < 0xe0 ? 2
+                     : c[0] < 0xf0 ? 3
+                     : c[0] < 0xf5 ? 4
+                                   : 0;
+    if (n < 2) return n;
+    /* No longer than need be, no surrogate, nothing beyond U+10FFFF. */
+    const unsigned char least = c[0] == 0xe0 ? 0xa0 : c[0] == 0xf0 ? 0x90 : 0x80;
+    const unsigned char most = c[0] == 0xed ? 0x9f : c[0] == 0xf4 ? 0x8f : 0xbf;
+    if (c[1] < least || c[1] > most) return 0;
+    for (size_t i = 2; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80) return 0;
+    return n;
+}
+
+/* Adds the character or the byte that stands here; how many bytes that were. */
+static size_t add_character(text *t, const char *c)
+{
+    const size_t n = character((const unsigned char *)c);
+    if (n > 0) text_bytes(t, c, n);
+    else text_add(t, "\\x%02x", (unsigned)(unsigned char)*c);
+    return n > 0 ? n : 1;
+}
+
+void text_utf8(text *t, const char *bytes)
+{
+    text_bytes(t, "", 0);
+    while (*bytes) bytes += add_character(t, bytes);
+}
+
+void text_restore(char *words)
+{
+    char *to = words;
+    for (const char *c = words; *c; to++) {
+        unsigned byte;
+        int n = 0;
+        if (sscanf(c, "\\x%2x%n", &byte, &n) == 1 && n == 4 && byte >= 0x80) {
+            *to = (char)byte;
+            c += n;
+        } else *to = *c++;
+    }
+    *to = 0;
+}
+
 void text_html(text *t, const char *plain)
 {
-    for (const char *c = plain; *c; c++) {
+    for (const char *c = plain; *c;) {
         switch (*c) {
         case '&': text_bytes(t, "&amp;", 5); break;
         case '<': text_bytes(t, "&lt;", 4); break;
         case '>': text_bytes(t, "&gt;", 4); break;
         case '"': text_bytes(t, "&quot;", 6); break;
         case '\'': text_bytes(t, "&#39;", 5); break;
-        default: text_bytes(t, c, 1);
+        default: c += add_character(t, c); continue;
         }
+        c++;
     }
 }
 

@@ -191,13 +191,13 @@ int training_estimate(program *p, const training *t, json_t **facts)
     TRY(measure(p, t, &seconds));
     TRY(settings_write(p, &t->settings, &all));
     json_t *time = time_facts(p, t, &seconds);
-    *facts = json_pack("{s:s, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:i, s:o}", "data", t->source.data,
-                       "training_images", (json_int_t)t->about.images, "held_out_images",
-                       (json_int_t)n_valid, "image", fact_list(size, 3), "parameters",
-                       (json_int_t)parameters, "steps", (json_int_t)t->settings.train.steps,
-                       "steps_done", (json_int_t)t->steps_done, "memory_mb",
-                       fact_number(memory / (1 << 20)), "threads", vq_context_threads(p->ctx),
-                       "step_gflop", fact_number(1e-9 * step_work(t)));
+    *facts = json_pack("{s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:i, s:o}", "data",
+                       fact_text(t->source.data), "training_images", (json_int_t)t->about.images,
+                       "held_out_images", (json_int_t)n_valid, "image", fact_list(size, 3),
+                       "parameters", (json_int_t)parameters, "steps",
+                       (json_int_t)t->settings.train.steps, "steps_done", (json_int_t)t->steps_done,
+                       "memory_mb", fact_number(memory / (1 << 20)), "threads",
+                       vq_context_threads(p->ctx), "step_gflop", fact_number(1e-9 * step_work(t)));
     if (*facts) (void)json_object_update(*facts, time);
     if (*facts) (void)json_object_set(*facts, "settings", all);
     json_decref(time);

@@ -99,16 +99,18 @@ int run_skipped_write(program *p, const run_folder *folder, const skip_list *ski
 
 int run_skipped_drop(program *p, const run_folder *folder, const char *source, split *parts)
 {
-    text whole = {0};
+    text whole = {0}, wanted = {0};
     index_list dropped = {0};
     int code = DONE;
     if (!path_exists(folder->skipped)) return DONE;
+    text_utf8(&wanted, source);
+    TRY_TO(text_check(p, &wanted));
     TRY_TO(file_read(p, folder->skipped, &whole));
     for (const char *line = whole.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         json_t *row = json_loadb(line, (size_t)(end - line), 0, NULL);
         const char *of = json_string_value(json_object_get(row, "source"));
         const json_t *index = json_object_get(row, "index");
-        if (of && strcmp(of, source) == 0 && json_is_integer(index))
+        if (of && strcmp(of, wanted.data) == 0 && json_is_integer(index))
             code = index_add(p, &dropped, json_integer_value(index));
         json_decref(row);
         TRY_TO(code);
@@ -117,6 +119,7 @@ int run_skipped_drop(program *p, const run_folder *folder, const char *source, s
 done:
     free(dropped.items);
     free(whole.data);
+    free(wanted.data);
     return code;
 }
 
@@ -124,7 +127,7 @@ done:
 
 static json_t *text_or_null(const char *word)
 {
-    return *word ? json_string(word) : json_null();
+    return *word ? fact_text(word) : json_null();
 }
 
 void run_source_describe(run_source *source)
@@ -150,7 +153,7 @@ static json_t *sources_json(const run_source *s)
     if (s->n_sources < 2) return text_or_null(s->data);
     json_t *list = json_array();
     for (size_t i = 0; i < s->n_sources; i++)
-        if (json_array_append_new(list, json_string(s->sources[i])) != 0) {
+        if (json_array_append_new(list, fact_text(s->sources[i])) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -188,9 +191,12 @@ static int take_text(program *p, const json_t *value, const char *key, char *to,
     return fail(p, BAD_INPUT, "\"%s\" is longer than %zu bytes", key, size - 1);
 }
 
-static int read_text(program *p, const json_t *run, const char *key, char *to, size_t size)
+/* A path whose bytes are no UTF-8 was written with \xe9 and the like. */
+static int take_path(program *p, const json_t *value, const char *key, char to[PATH_ROOM])
 {
-    return take_text(p, json_object_get(run, key), key, to, size);
+    TRY(take_text(p, value, key, to, PATH_ROOM));
+    if (!path_exists(to)) text_restore(to);
+    return DONE;
 }
 
 static int read_sources(program *p, const json_t *run, const char *path, run_source *s)
@@ -201,8 +207,8 @@ static int read_sources(program *p, const json_t *run, const char *path, run_sou
         return fail(p, BAD_INPUT, "%s: \"data\" names %zu sources; 1 to %d are allowed", path,
                     s->n_sources, RUN_SOURCES_MAX);
     for (size_t i = 0; i < s->n_sources; i++)
-        TRY(take_text(p, json_is_array(data) ? json_array_get(data, i) : data, "data",
-                      s->sources[i], sizeof s->sources[i]));
+        TRY(take_path(p, json_is_array(data) ? json_array_get(data, i) : data, "data",
+                      s->sources[i]));
     run_source_describe(s);
     return DONE;
 }
@@ -213,9 +219,9 @@ static int read_source(program *p, const json_t *run, const char *path, run_sour
     if (!json_is_object(run))
         return fail(p, BAD_INPUT, "%s has no section \"run\": it is not of a run", path);
     TRY(read_sources(p, run, path, s));
-    TRY(read_text(p, run, "valid", s->valid, sizeof s->valid));
-    TRY(read_text(p, run, "init", s->init, sizeof s->init));
-    TRY(read_text(p, run, "backend", s->backend, sizeof s->backend));
+    TRY(take_path(p, json_object_get(run, "valid"), "valid", s->valid));
+    TRY(take_path(p, json_object_get(run, "init"), "init", s->init));
+    TRY(take_text(p, json_object_get(run, "backend"), "backend", s->backend, sizeof s->backend));
     s->threads = json_integer_value(json_object_get(run, "threads"));
     s->images = json_integer_value(json_object_get(run, "images"));
     s->held = json_integer_value(json_object_get(run, "held_out"));

@@ -122,12 +122,13 @@ static bool tell(void *user, int64_t iteration, double inertia)
 
 static int print_fit(program *p, const fitting *f, double seconds)
 {
-    return facts_print(
-        p, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "codebook", f->o->out,
-                     "codes", (json_int_t)f->o->codes, "dim", (json_int_t)f->columns, "vectors",
-                     (json_int_t)f->rows, "looked_at", (json_int_t)f->n, "iterations",
-                     (json_int_t)f->iterations, "inertia", fact_number(f->inertia), "mean_distance",
-                     fact_number(f->inertia / (double)f->n), "seconds", fact_number(seconds)));
+    return facts_print(p, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "codebook",
+                                    fact_text(f->o->out), "codes", (json_int_t)f->o->codes, "dim",
+                                    (json_int_t)f->columns, "vectors", (json_int_t)f->rows,
+                                    "looked_at", (json_int_t)f->n, "iterations",
+                                    (json_int_t)f->iterations, "inertia", fact_number(f->inertia),
+                                    "mean_distance", fact_number(f->inertia / (double)f->n),
+                                    "seconds", fact_number(seconds)));
 }
 
 static int fit(program *p, const codebook_options *o, char **operands)
@@ -257,8 +258,9 @@ static int print_assign(program *p, const assigning *a, double seconds)
     vq_codebook_measure(a->book, &a->usage, &s);
     return facts_print(
         p,
-        json_pack("{s:s, s:s?, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "codes", a->o->out, "distances",
-                  a->o->distances, "vectors", (json_int_t)a->rows, "codebook_size",
+        json_pack("{s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "codes", fact_text(a->o->out),
+                  "distances", a->o->distances ? fact_text(a->o->distances) : json_null(),
+                  "vectors", (json_int_t)a->rows, "codebook_size",
                   (json_int_t)vq_codebook_configuration(a->book)->codes, "codes_used",
                   (json_int_t)s.used, "perplexity", fact_number(s.perplexity), "mean_distance",
                   fact_number(s.mean_distance), "greatest_distance", fact_number(a->usage.furthest),
@@ -307,10 +309,10 @@ static int export(program *p, const codebook_options *o, char **operands)
     vq_codebook_measure(book, NULL, &s);
     const vq_codebook_config *c = vq_codebook_configuration(book);
     if (code == DONE)
-        code = facts_print(p, json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "codebook", o->out,
-                                        "codes", (json_int_t)c->codes, "dim", (json_int_t)c->dim,
-                                        "least_norm", fact_number(s.least_norm), "mean_norm",
-                                        fact_number(s.mean_norm), "greatest_norm",
+        code = facts_print(p, json_pack("{s:o, s:I, s:I, s:o, s:o, s:o}", "codebook",
+                                        fact_text(o->out), "codes", (json_int_t)c->codes, "dim",
+                                        (json_int_t)c->dim, "least_norm", fact_number(s.least_norm),
+                                        "mean_norm", fact_number(s.mean_norm), "greatest_norm",
                                         fact_number(s.greatest_norm)));
     vq_codebook_destroy(p->ctx, book);
     return code;

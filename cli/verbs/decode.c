@@ -225,9 +225,9 @@ static int decode(program *p, decoder *d, bool npy)
     TRY(judge(p, d, npy));
     TRY(codes_read(p, d->path, d->sets, d->n_sets));
     for (size_t i = 0; i < d->n_sets; i++) TRY(decode_set(p, d, &d->sets[i], npy));
-    return facts_print(p, json_pack("{s:s, s:I, s:I, s:o}", "output", d->o->out, "images",
-                                    (json_int_t)d->images, "sizes", (json_int_t)d->n_sets, "image",
-                                    d->n_sets == 1 ? fact_list(d->size, 3) : json_null()));
+    return facts_print(p, json_pack("{s:o, s:I, s:I, s:o}", "output", fact_text(d->o->out),
+                                    "images", (json_int_t)d->images, "sizes", (json_int_t)d->n_sets,
+                                    "image", d->n_sets == 1 ? fact_list(d->size, 3) : json_null()));
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)

@@ -274,13 +274,13 @@ static int print_result(program *p, const encoder *e, const char *index, double 
     const code_writer *w = &e->writer;
     const bool one = w->n_sizes == 1;
     json_t *facts = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "codes", e->o->out, "index",
-        index, "images", (json_int_t)w->images, "skipped", (json_int_t)w->skipped, "sizes",
-        (json_int_t)w->n_sizes, "grid", grid_facts(w), "codes_per_image",
-        one ? json_integer((json_int_t)w->sizes[0].per_image) : json_null(), "model_hash",
-        fact_hash(vq_model_hash(e->model)), "arithmetic", e->arithmetic, "images_per_second",
-        fact_number((double)w->images / seconds), "data_wait", fact_number(e->waited / seconds),
-        "peak_rss_mb", fact_number(machine_memory_mb()));
+        "{s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "codes",
+        fact_text(e->o->out), "index", fact_text(index), "images", (json_int_t)w->images, "skipped",
+        (json_int_t)w->skipped, "sizes", (json_int_t)w->n_sizes, "grid", grid_facts(w),
+        "codes_per_image", one ? json_integer((json_int_t)w->sizes[0].per_image) : json_null(),
+        "model_hash", fact_hash(vq_model_hash(e->model)), "arithmetic", e->arithmetic,
+        "images_per_second", fact_number((double)w->images / seconds), "data_wait",
+        fact_number(e->waited / seconds), "peak_rss_mb", fact_number(machine_memory_mb()));
     if (e->o->flips)
         (void)json_object_set_new(facts, "flip_rate",
                                   fact_number((double)e->flips / (double)e->compared));

@@ -58,11 +58,11 @@ static int model_facts(program *p, const char *path)
     const int64_t size[] = {config->height, config->width, config->channels};
     const size_t n = vq_model_grids(model, config->height, config->width, grids);
     json_t *facts =
-        json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "file", path, "kind", "model",
-                  "image", fact_list(size, 3), "parameters", (json_int_t)vq_model_parameters(model),
-                  "variance", fact_number(vq_model_variance(model)), "hash",
-                  fact_hash(vq_model_hash(model)), "grids", grid_rows(grids, n), "settings",
-                  config_json(p, model));
+        json_pack("{s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "file", fact_text(path), "kind",
+                  "model", "image", fact_list(size, 3), "parameters",
+                  (json_int_t)vq_model_parameters(model), "variance",
+                  fact_number(vq_model_variance(model)), "hash", fact_hash(vq_model_hash(model)),
+                  "grids", grid_rows(grids, n), "settings", config_json(p, model));
     vq_model_destroy(p->ctx, model);
     return facts_print(p, facts);
 }
@@ -120,7 +120,7 @@ done:
 static json_t *meta_value(const char *value)
 {
     json_t *object = json_loads(value, JSON_DECODE_ANY, NULL);
-    return object ? object : json_string(value);
+    return object ? object : fact_text(value);
 }
 
 static json_t *tensor_rows(const vq_archive *archive)
@@ -141,8 +141,8 @@ static int archive_facts(program *p, const char *path, const char *kind, const v
     for (size_t i = 0; i < archive->n_keys; i++)
         if (strcmp(archive->keys[i], "vqvae.xxh3") != 0) /* a hash for each tensor: long */
             (void)json_object_set_new(meta, archive->keys[i], meta_value(archive->values[i]));
-    return facts_print(p, json_pack("{s:s, s:s, s:o, s:o}", "file", path, "kind", kind, "metadata",
-                                    meta, "tensors", tensor_rows(archive)));
+    return facts_print(p, json_pack("{s:o, s:s, s:o, s:o}", "file", fact_text(path), "kind", kind,
+                                    "metadata", meta, "tensors", tensor_rows(archive)));
 }
 
 static uint32_t largest_code(const code_set *set)
@@ -181,10 +181,10 @@ static int code_facts(program *p, const char *path)
         images += sets[i].images;
         (void)json_array_append_new(sizes, code_size_row(&sets[i]));
     }
-    json_t *facts = json_pack("{s:s, s:s, s:I, s:o, s:o}", "file", path, "kind", "codes", "images",
-                              (json_int_t)images, "model_hash",
+    json_t *facts = json_pack("{s:o, s:s, s:I, s:o, s:o}", "file", fact_text(path), "kind", "codes",
+                              "images", (json_int_t)images, "model_hash",
                               sets->has_hash ? fact_hash(sets->hash) : json_null(), "arithmetic",
-                              sets->arithmetic[0] ? json_string(sets->arithmetic) : json_null());
+                              sets->arithmetic[0] ? fact_text(sets->arithmetic) : json_null());
     /* Of one size, what there is to say stands in the first row. */
     if (facts && n == 1) (void)json_object_update(facts, json_array_get(sizes, 0));
     else if (facts) (void)json_object_set(facts, "sizes", sizes);
@@ -216,7 +216,7 @@ static int npy_facts(program *p, const char *path)
         a.shape.rank == 3 && (a.dtype == VQ_U8 || a.dtype == VQ_U16 || a.dtype == VQ_U32);
     char index[PATH_ROOM];
     json_t *facts =
-        json_pack("{s:s, s:s, s:s, s:o}", "file", path, "kind", "array", "type",
+        json_pack("{s:o, s:s, s:s, s:o}", "file", fact_text(path), "kind", "array", "type",
                   vq_dtype_name(a.dtype), "shape", fact_list(a.shape.dim, (size_t)a.shape.rank));
     vq_array_clear(p->ctx, &a);
     /* Images and codes may have one shape; what encode wrote has its index beside it. */
@@ -247,7 +247,7 @@ static int lines_facts(program *p, const char *path)
     const bool index = json_object_get(first, "model_hash") != NULL;
     const bool metrics = json_object_get(first, "step") != NULL;
     json_t *facts =
-        json_pack("{s:s, s:s, s:I, s:O*, s:O?}", "file", path, "kind",
+        json_pack("{s:o, s:s, s:I, s:O*, s:O?}", "file", fact_text(path), "kind",
                   index     ? "index of codes"
                   : metrics ? "metrics of a training"
                             : "lines of JSON",
@@ -278,19 +278,19 @@ static int run_facts(program *p, const run_folder *folder)
 {
     json_t *config = NULL;
     TRY(json_file(p, folder->config, &config));
-    return facts_print(p, json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o}", "folder", folder->root,
-                                    "kind", "run", "has_state", path_exists(folder->state),
-                                    "has_model", path_exists(folder->model), "has_best",
-                                    path_exists(folder->best), "last",
-                                    last_metrics(p, folder->metrics), "config", config));
+    return facts_print(
+        p, json_pack("{s:o, s:s, s:b, s:b, s:b, s:o, s:o}", "folder", fact_text(folder->root),
+                     "kind", "run", "has_state", path_exists(folder->state), "has_model",
+                     path_exists(folder->model), "has_best", path_exists(folder->best), "last",
+                     last_metrics(p, folder->metrics), "config", config));
 }
 
 static int settings_facts(program *p, const char *path)
 {
     json_t *object = NULL;
     TRY(json_file(p, path, &object));
-    return facts_print(p, json_pack("{s:s, s:s, s:o}", "file", path, "kind", "settings", "holds",
-                                    object));
+    return facts_print(p, json_pack("{s:o, s:s, s:o}", "file", fact_text(path), "kind", "settings",
+                                    "holds", object));
 }
 
 static int data_facts(program *p, const char *path)
@@ -305,11 +305,11 @@ static int data_facts(program *p, const char *path)
     json_t *classes = json_array();
     const char *name;
     for (int64_t i = 0; (name = vq_dataset_class(data, i)) != NULL; i++)
-        (void)json_array_append_new(classes, json_string(name));
-    json_t *facts =
-        json_pack("{s:s, s:s, s:I, s:o, s:I, s:s}", "file", path, "kind", "images", "images",
-                  (json_int_t)vq_dataset_count(data), "first_image", fact_list(size, 3), "classes",
-                  (json_int_t)json_array_size(classes), "first_name", vq_dataset_name(data, 0));
+        (void)json_array_append_new(classes, fact_text(name));
+    json_t *facts = json_pack("{s:o, s:s, s:I, s:o, s:I, s:o}", "file", fact_text(path), "kind",
+                              "images", "images", (json_int_t)vq_dataset_count(data), "first_image",
+                              fact_list(size, 3), "classes", (json_int_t)json_array_size(classes),
+                              "first_name", fact_text(vq_dataset_name(data, 0)));
     if (facts && p->json) (void)json_object_set(facts, "class_names", classes);
     json_decref(classes);
     vq_dataset_close(p->ctx, data);

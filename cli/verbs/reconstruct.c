@@ -83,7 +83,7 @@ static int check_path(program *p, const job *j, int source, int64_t index, json_
     if (other)
         return fail(p, BAD_INPUT, "%s and %s would both become %s; give them folders of their own",
                     other, name, path);
-    if (json_object_set_new(taken, path, json_string(name)) == 0) return DONE;
+    if (json_object_set_new_nocheck(taken, path, json_string_nocheck(name)) == 0) return DONE;
     return fail(p, MACHINE_FAILED, "no memory for the names of pictures");
 }
 
@@ -143,7 +143,7 @@ static int add_row(program *p, job *j, int source, int64_t index, double psnr)
 {
     const bool single = vq_dataset_count(j->data[source]) == 1;
     const char *name = single ? j->paths[source] : vq_dataset_name(j->data[source], index);
-    if (json_array_append_new(j->rows, json_pack("{s:s, s:o}", "image", name, "psnr",
+    if (json_array_append_new(j->rows, json_pack("{s:o, s:o}", "image", fact_text(name), "psnr",
                                                  fact_number(psnr))) == 0)
         return DONE;
     return fail(p, MACHINE_FAILED, "no memory for the results");

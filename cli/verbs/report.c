@@ -40,7 +40,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     TRY_TO(output_check(p, out, o->force || (!o->out && n == 1)));
     TRY_TO(report_page(p, runs, (size_t)n, &page));
     TRY_TO(file_replace(p, out, page.data, page.used));
-    TRY_TO(facts_print(p, json_pack("{s:s, s:i, s:I}", "page", out, "runs", n, "bytes",
+    TRY_TO(facts_print(p, json_pack("{s:o, s:i, s:I}", "page", fact_text(out), "runs", n, "bytes",
                                     (json_int_t)page.used)));
 done:
     free(page.data);

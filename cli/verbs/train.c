@@ -156,13 +156,14 @@ static int announce(program *p, const training *t, bool goes_on)
 static int result_facts(program *p, const training *t)
 {
     const bool any = t->best_step > 0;
-    json_t *facts = json_pack("{s:s, s:I, s:o, s:o, s:s, s:I, s:o, s:o}", "run", t->folder.root,
-                              "steps", (json_int_t)vq_trainer_position(t->trainer), "best_step",
-                              any ? json_integer(t->best_step) : json_null(), "best_valid_nmse",
-                              any ? fact_number(t->best_nmse) : json_null(), "model",
-                              any ? t->folder.best : t->folder.model, "skipped",
-                              (json_int_t)t->skips.n, "data_wait", fact_number(t->data_wait),
-                              "peak_rss_mb", fact_number(machine_memory_mb()));
+    json_t *facts =
+        json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "run", fact_text(t->folder.root),
+                  "steps", (json_int_t)vq_trainer_position(t->trainer), "best_step",
+                  any ? json_integer(t->best_step) : json_null(), "best_valid_nmse",
+                  any ? fact_number(t->best_nmse) : json_null(), "model",
+                  fact_text(any ? t->folder.best : t->folder.model), "skipped",
+                  (json_int_t)t->skips.n, "data_wait", fact_number(t->data_wait), "peak_rss_mb",
+                  fact_number(machine_memory_mb()));
     return facts_print(p, facts);
 }
 
