@@ -14,7 +14,8 @@ vq_path_kind vq_path_look(const char *path)
 {
     struct stat info;
     if (stat(path, &info) != 0) return VQ_PATH_NONE;
-    return S_ISDIR(info.st_mode) ? VQ_PATH_FOLDER : VQ_PATH_FILE;
+    if (S_ISDIR(info.st_mode)) return VQ_PATH_FOLDER;
+    return S_ISREG(info.st_mode) ? VQ_PATH_FILE : VQ_PATH_OTHER;
 }
 
 bool vq_path_same(const char *a, const char *b)

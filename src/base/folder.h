@@ -5,7 +5,12 @@
 
 #include "base/context.h"
 
-typedef enum vq_path_kind { VQ_PATH_NONE, VQ_PATH_FILE, VQ_PATH_FOLDER } vq_path_kind;
+typedef enum vq_path_kind {
+    VQ_PATH_NONE,
+    VQ_PATH_FILE,
+    VQ_PATH_FOLDER,
+    VQ_PATH_OTHER /* a pipe, a socket or a device, on which reading may wait for ever */
+} vq_path_kind;
 vq_path_kind vq_path_look(const char *path);
 /** Whether two paths lead to one file or folder. */
 bool vq_path_same(const char *a, const char *b);

@@ -98,7 +98,9 @@ void vq_entries_clear(vq_context *ctx, vq_entries *list)
 
 bool vq_is_image_name(const char *name)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
+    static const char *const endings[] = {".png",  ".jpg", ".jpeg", ".webp", ".gif",
+                                          ".bmp",  ".tif", ".tiff", ".avif", ".heic",
+                                          ".heif", ".jp2", ".jxl"};
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
     const char *dot = strrchr(base, '.');

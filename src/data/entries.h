@@ -13,6 +13,7 @@ typedef struct vq_entry {
     uint64_t offset;      /* in a tar: where the bytes begin */
     uint64_t size;        /* in a tar: how many there are */
     unsigned char *bytes; /* held here where they lie in no file as they are; owned */
+    const char *link;     /* in a tar: the entry whose bytes these are, until it is found */
     int64_t label;        /* -1: unknown */
 } vq_entry;
 
@@ -45,7 +46,8 @@ VQ_MUST_USE vq_status vq_entries_select(vq_context *ctx, const char *path, const
                                         vq_entries *list);
 void vq_entries_clear(vq_context *ctx, vq_entries *list);
 
-/** Whether a name is that of a PNG, JPEG or WebP file that is not hidden. */
+/** Whether a name is that of an image that is not hidden: PNG, JPEG and WebP, and formats that are
+ *  not read, so that such a file is named as an image that could not be read. */
 bool vq_is_image_name(const char *name);
 
 #endif

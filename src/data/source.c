@@ -116,6 +116,9 @@ static vq_status open_kind(vq_context *ctx, vq_path_kind kind, vq_source *source
     switch (kind) {
     case VQ_PATH_FILE: return open_file(ctx, source);
     case VQ_PATH_FOLDER: return open_folder(ctx, source);
+    case VQ_PATH_OTHER:
+        return vq_fail(ctx, VQ_E_FORMAT, "%s is no file and no folder, but a pipe or a device",
+                       source->path);
     case VQ_PATH_NONE: break;
     }
     return vq_fail(ctx, VQ_E_IO, "%s: no such file or folder", source->path);

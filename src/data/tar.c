@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "data/source.h"
+#include "data/tar_links.h"
 
 typedef struct mapping {
     unsigned char *bytes;
@@ -78,10 +79,8 @@ static vq_status index_image(vq_context *ctx, struct archive *archive, struct ar
     size_t length = 0;
     la_int64_t block_at = 0;
     const la_int64_t size = archive_entry_size(found);
-    VQ_CHECK(ctx, size > 0 && (uint64_t)size <= VQ_IMAGE_BYTES_MAX, VQ_E_FORMAT,
-             "image %s has %lld bytes; an image has between 1 and %zu", entry->name,
-             (long long)size, VQ_IMAGE_BYTES_MAX);
-    entry->size = (uint64_t)size;
+    entry->size = size > 0 ? (uint64_t)size : 0;
+    if (size <= 0 || entry->size > VQ_IMAGE_BYTES_MAX) return VQ_OK; /* refused when it is read */
     if (packed || archive_entry_sparse_count(found) > 0) return keep_bytes(ctx, archive, entry);
     const int code = archive_read_data_block(archive, &block, &length, &block_at);
     if (code < ARCHIVE_WARN) return fail_archive(ctx, archive);
@@ -93,13 +92,23 @@ static vq_status index_image(vq_context *ctx, struct archive *archive, struct ar
     return VQ_OK;
 }
 
-static const char *plain_name(struct archive_entry *found)
+/* The first fails for names that the locale cannot write; UTF-8 can write all. */
+static const char *plain_name(const char *name, const char *in_utf8)
 {
-    /* pathname() fails for names the locale cannot write; UTF-8 can write all. */
-    const char *name = archive_entry_pathname(found);
-    if (!name) name = archive_entry_pathname_utf8(found);
+    if (!name) name = in_utf8;
     while (name && name[0] == '.' && name[1] == '/') name += 2;
     return name;
+}
+
+/* What a link stands for is known by name alone, and may come later. */
+static vq_status index_link(vq_context *ctx, struct archive_entry *found, vq_entries *entries,
+                            vq_entry *entry)
+{
+    const char *same =
+        plain_name(archive_entry_hardlink(found), archive_entry_hardlink_utf8(found));
+    const char *path = plain_name(archive_entry_symlink(found), archive_entry_symlink_utf8(found));
+    if (same) return vq_entries_keep(ctx, entries, same, &entry->link);
+    return vq_tar_link(ctx, entries, entry->name, path ? path : "", &entry->link);
 }
 
 static vq_status index_archive(vq_context *ctx, struct archive *archive, const mapping *map,
@@ -110,23 +119,27 @@ static vq_status index_archive(vq_context *ctx, struct archive *archive, const m
     int code;
     while ((code = archive_read_next_header(archive, &found)) >= ARCHIVE_WARN &&
            code != ARCHIVE_EOF) {
-        const char *name = plain_name(found);
+        const char *name =
+            plain_name(archive_entry_pathname(found), archive_entry_pathname_utf8(found));
+        const bool link =
+            archive_entry_hardlink(found) || archive_entry_filetype(found) == AE_IFLNK;
         const bool packed = archive_filter_count(archive) > 1;
         vq_entry *entry = NULL;
         VQ_CHECK(ctx, name, VQ_E_FORMAT, "entry %zu has a name that is no text",
                  source->entries.count + others);
-        if (archive_entry_filetype(found) != AE_IFREG || archive_entry_hardlink(found)) continue;
+        if (archive_entry_filetype(found) != AE_IFREG && !link) continue;
         if (!vq_is_image_name(name)) {
             others++;
             continue;
         }
         VQ_TRY(vq_entries_add(ctx, &source->entries, name, &entry));
-        VQ_TRY(index_image(ctx, archive, found, map, packed, entry));
+        VQ_TRY(link ? index_link(ctx, found, &source->entries, entry)
+                    : index_image(ctx, archive, found, map, packed, entry));
     }
     if (code != ARCHIVE_EOF) return fail_archive(ctx, archive);
     if (others)
-        vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no PNG, JPEG or WebP by name: %zu",
-               source->path, others);
+        vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no images by name: %zu", source->path,
+               others);
     return VQ_OK;
 }
 
@@ -146,8 +159,15 @@ static vq_status index_map(vq_context *ctx, const mapping *map, vq_source *sourc
 static vq_status read_entry(vq_context *ctx, const vq_source *source, const vq_entry *entry,
                             vq_bytes *out)
 {
+    VQ_CHECK(ctx, !entry->link, VQ_E_FORMAT,
+             "%s: image %s: it is a link to %s, which is no image of the tar", source->path,
+             entry->name, entry->link);
+    VQ_CHECK(ctx, entry->size <= VQ_IMAGE_BYTES_MAX, VQ_E_FORMAT,
+             "%s: image %s: it has %llu bytes, more than the %zu of any image", source->path,
+             entry->name, (unsigned long long)entry->size, VQ_IMAGE_BYTES_MAX);
     VQ_TRY(VQ_NEW(ctx, entry->size, &out->data));
     out->size = (size_t)entry->size;
+    if (out->size == 0) return VQ_OK; /* decoding says so */
     if (entry->bytes) {
         memcpy(out->data, entry->bytes, out->size);
         return VQ_OK;
@@ -174,5 +194,6 @@ vq_status vq_tar_open(vq_context *ctx, vq_source *source)
     munmap(map.bytes, map.size);
     if (status != VQ_OK) return vq_fail(ctx, status, "%s: %s", source->path, vq_context_error(ctx));
     VQ_TRY(vq_entries_sort(ctx, source->path, &source->entries));
+    VQ_TRY(vq_tar_follow(ctx, &source->entries));
     return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }

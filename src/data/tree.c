@@ -35,7 +35,8 @@ static vq_status visit_name(vq_context *ctx, void *user, const char *name)
     VQ_TRY_TO(vq_path_join(ctx, w->source->path, below, &path));
     const vq_path_kind kind = vq_path_look(path);
     if (kind == VQ_PATH_FOLDER) VQ_TRY_TO(walk_folder(ctx, w, path, below));
-    else if (kind == VQ_PATH_FILE && vq_is_image_name(name))
+    /* A link that leads nowhere is an image that cannot be read. */
+    else if (kind != VQ_PATH_OTHER && vq_is_image_name(name))
         VQ_TRY_TO(vq_entries_add(ctx, &w->source->entries, below, NULL));
     else w->others++;
 done:
@@ -60,8 +61,8 @@ vq_status vq_tree_open(vq_context *ctx, vq_source *source)
     source->read = read_file;
     VQ_TRY(vq_folder_walk(ctx, source->path, visit_name, &root));
     if (root.others)
-        vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no PNG, JPEG or WebP by name: %zu",
-               source->path, root.others);
+        vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no images by name: %zu", source->path,
+               root.others);
     VQ_TRY(vq_entries_sort(ctx, source->path, &source->entries));
     return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }

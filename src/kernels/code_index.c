@@ -91,6 +91,18 @@ static float farthest_apart(const float *a, const float *b, size_t dim)
     return most[0];
 }
 
+/* Rounds the centre to multiples of a power of two, an eighth of the reach of codes or less: what
+ * has few bits, such as whole numbers, keeps them all when it is centred, and equal distances are
+ * equal scores. Lengths hardly grow by a sixteenth of the reach. */
+static void round_centre(float reach, size_t dim, float *centre)
+{
+    int exponent;
+    if (!(reach > 0.0f) || !isfinite(reach)) return;
+    (void)frexpf(reach, &exponent); /* reach < 2^exponent */
+    const float step = ldexpf(0.0625f, exponent);
+    for (size_t d = 0; step > 0.0f && d < dim; d++) centre[d] = rintf(centre[d] / step) * step;
+}
+
 /* Rounding grows with the lengths of what is multiplied, and these are least about the mean of the
  * codes. But codes that were never used can be far away from all others, and would draw the mean
  * with them. So the centre is the mean of some codes spread over the codebook without
@@ -114,6 +126,7 @@ static void find_centre(const vq_code_index *index)
         count += 1.0f;
     }
     for (size_t d = 0; count > 0.0f && d < dim; d++) index->centre[d] += index->sum[d] / count;
+    round_centre(reach, dim, index->centre);
 }
 
 /* Rounds up what is computed of not negative numbers in a few roundings. */

@@ -98,6 +98,37 @@ static void test_batch(void **state)
     for_each_table(alone_as_together);
 }
 
+/* Whole numbers leave nothing to round: of equal distances the lowest index must win. */
+static void whole_numbers(const vq_kernels *t)
+{
+    static const size_t sizes[][2] = {{1, 3}, {1, 40}, {2, 30}, {4, 200}, {16, 513}, {64, 77}};
+    vq_random random = test_stream(15);
+    for (size_t s = 0; s < 8 * sizeof sizes / sizeof *sizes; s++) {
+        const size_t dim = sizes[s / 8][0], n_codes = sizes[s / 8][1];
+        const float offset = offsets[s % 3];
+        problem p = problem_create(&random, 60, dim, n_codes, 0.0f);
+        for (size_t i = 0; i < p.n * dim; i++)
+            p.x[i] = offset + (float)random_between(&random, 0, 7);
+        for (size_t i = 0; i < n_codes * dim; i++)
+            p.codes[i] = offset + (float)random_between(&random, 0, 7);
+        int32_t *idx = nearest(&p, t, 1);
+        for (size_t i = 0; i < p.n; i++) {
+            size_t best = 0;
+            for (size_t j = 1; j < n_codes; j++)
+                if (distance(&p, i, j) < distance(&p, i, best)) best = j;
+            assert_int_equal(idx[i + 1], best);
+        }
+        free(idx);
+        problem_destroy(&p);
+    }
+}
+
+static void test_ties(void **state)
+{
+    (void)state;
+    for_each_table(whole_numbers);
+}
+
 static void not_numbers(const vq_kernels *t)
 {
     vq_random random = test_stream(14);
@@ -125,9 +156,8 @@ static void test_not_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_same),
-        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_distance),    cmocka_unit_test(test_same),
+        cmocka_unit_test(test_batch),       cmocka_unit_test(test_ties),
         cmocka_unit_test(test_not_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
