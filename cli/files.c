@@ -84,6 +84,29 @@ int output_check_ending(program *p, const char *option, const char *path, const 
     return fail(p, BAD_USAGE, "%s %s must end in %s", option, path, extension);
 }
 
+/* Whether both paths lead to one file or folder that exists. */
+static bool path_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Files that do not exist yet are one where name and folder are. */
+int output_check_apart(program *p, const char *option, const char *path, const char *other_option,
+                       const char *other)
+{
+    char folder[PATH_ROOM], other_folder[PATH_ROOM];
+    const char *slash = strrchr(path, '/'), *other_slash = strrchr(other, '/');
+    TRY(path_parent(p, path, folder));
+    TRY(path_parent(p, other, other_folder));
+    const bool named_alike =
+        strcmp(slash ? slash + 1 : path, other_slash ? other_slash + 1 : other) == 0;
+    if (path_same(path, other) || (named_alike && path_same(folder, other_folder)))
+        return fail(p, BAD_USAGE, "%s %s and %s %s are one file; give each its own", option, path,
+                    other_option, other);
+    return DONE;
+}
+
 int output_check_folder(program *p, const char *path, const char *allowed)
 {
     static const char *const files[] = {".png", ".jpg",  ".jpeg", ".webp", ".gif",

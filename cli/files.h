@@ -23,6 +23,9 @@ int path_absolute(program *p, const char *path, char to[PATH_ROOM]);
 int output_check(program *p, const char *path, bool force);
 /** Refuses an output that the option names whose path does not end in the extension. */
 int output_check_ending(program *p, const char *option, const char *path, const char *extension);
+/** Refuses two outputs, named by two options, that are one file, by whatever names. */
+int output_check_apart(program *p, const char *option, const char *path, const char *other_option,
+                       const char *other);
 /** Refuses a folder that would be called like a file. @param allowed  what may be written */
 int output_check_folder(program *p, const char *path, const char *allowed);
 /** Makes a folder and those above it; one that exists is fine. */

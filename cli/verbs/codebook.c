@@ -274,6 +274,7 @@ static int assign(program *p, const codebook_options *o, char **operands)
     TRY(check_npy(p, "-o", o->out));
     TRY(output_check(p, o->out, o->force));
     if (o->distances) TRY(check_npy(p, "--distances", o->distances));
+    if (o->distances) TRY(output_check_apart(p, "-o", o->out, "--distances", o->distances));
     if (o->distances) TRY(output_check(p, o->distances, o->force));
     TRY_TO(prepare(p, &a, operands));
     const double began = seconds_now();

@@ -56,8 +56,10 @@ VQ_API void vq_codebook_fit_config_default(vq_codebook_fit_config *config);
  * Vassilvitskii 2007). The same bits for any number of threads.
  * @param x        n x D numbers; n is at least K
  * @param inertia  out: sum over the vectors of |x - e|^2 to the nearest code; NULL: not wanted
- * @param out      owned by the caller, its averages as vq_codebook_create() has them by default;
- *                 NULL on failure
+ * @param out      owned by the caller; configuration and seed as by default, averages as if every
+ *                 step so far had brought these vectors: the count of a code is how many chose it
+ *                 (n / 2K where none did). Steps of b vectors outweigh the fit after
+ *                 ln(1 + n/b) / (1 - decay) of them. NULL on failure
  * @return VQ_OK (the log is warned where fewer than K vectors are distinct); VQ_E_ARG;
  *         VQ_E_NUMERIC; VQ_E_NOMEM; VQ_E_CANCELLED (progress said so)
  */

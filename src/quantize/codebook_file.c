@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * quantize/codebook_file.c -- codebooks from and to files: .npy of the vectors, .safetensors of
  * vectors and averages, and models, of which only the quantisers are looked at. */
+#include <float.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,35 +60,105 @@ static vq_status take_vectors(loader *l, const vq_array *array)
     return VQ_OK;
 }
 
+static vq_status check_counts(const loader *l, const char *name)
+{
+    for (int64_t k = 0; k < l->config.codes; k++)
+        VQ_CHECK(l->ctx, !(l->counts[k] < 0.0f), VQ_E_FORMAT,
+                 "%s: %s has %g for code %lld; 0 is the least", l->where, name,
+                 (double)l->counts[k], (long long)k);
+    return VQ_OK;
+}
+
 /* Both averages, or neither: a codebook by gradient has none. */
 static vq_status take_averages(loader *l, const vq_array *counts, const vq_array *sums)
 {
     const vq_shape vector = {1, {l->config.codes}}, matrix = {2, {l->config.codes, l->config.dim}};
-    if (!counts || !sums) return VQ_OK;
+    VQ_CHECK(l->ctx, !counts == !sums, VQ_E_FORMAT,
+             "%s: of the moving averages it holds %s alone; counts and sums belong together",
+             l->where, counts ? counts->name : sums->name);
+    if (!counts) return VQ_OK;
     VQ_TRY(take_floats(l, counts, &vector, &l->counts));
+    VQ_TRY(check_counts(l, counts->name));
     VQ_TRY(take_floats(l, sums, &matrix, &l->sums));
     l->numbers.counts = l->counts;
     l->numbers.sums = l->sums;
     return VQ_OK;
 }
 
-/* The same keys in the file of a codebook and in the configuration of a model. */
+/* A setting that is met is a value of its kind, or the file is refused; one that is not met stays
+ * as it is by default. */
+static vq_status refuse_setting(const loader *l, const char *key, const json_t *met,
+                                const char *allowed)
+{
+    char text[80];
+    const size_t size = json_dumpb(met, text, sizeof text, JSON_ENCODE_ANY | JSON_COMPACT);
+    return vq_fail(l->ctx, VQ_E_FORMAT, "%s: %s is %.*s; %s is allowed", l->where, key,
+                   (int)(size < sizeof text ? size : sizeof text), text, allowed);
+}
+
+static vq_status take_number(const loader *l, const json_t *settings, const char *key, double least,
+                             double most, const char *allowed, double *out)
+{
+    const json_t *met = json_object_get(settings, key);
+    if (!met) return VQ_OK;
+    const double value = json_number_value(met);
+    if (!json_is_number(met) || value < least || value > most)
+        return refuse_setting(l, key, met, allowed);
+    *out = value;
+    return VQ_OK;
+}
+
+static vq_status take_whole(const loader *l, const json_t *settings, const char *key,
+                            json_int_t least, const char *allowed, json_int_t *out)
+{
+    const json_t *met = json_object_get(settings, key);
+    if (!met) return VQ_OK;
+    if (!json_is_integer(met) || json_integer_value(met) < least)
+        return refuse_setting(l, key, met, allowed);
+    *out = json_integer_value(met);
+    return VQ_OK;
+}
+
+static vq_status take_start(loader *l, const json_t *settings)
+{
+    const json_t *met = json_object_get(settings, "ema_start");
+    const char *word = json_string_value(met);
+    if (!met) return VQ_OK;
+    for (int i = 0; word && i <= VQ_EMA_DEBIAS; i++) {
+        if (strcmp(word, starts[i]) != 0) continue;
+        l->config.start = i;
+        return VQ_OK;
+    }
+    return refuse_setting(l, "ema_start", met, "\"one\", \"zero\" or \"debias\"");
+}
+
+/* JSON's whole numbers are signed here: seeds from 2^63 on are written as negative ones. */
+static vq_status take_progress(loader *l, const json_t *settings)
+{
+    json_int_t steps = 0, seed = 0;
+    VQ_TRY(take_whole(l, settings, "steps", 0, "a whole number from 0", &steps));
+    VQ_TRY(take_whole(l, settings, "seed", INT64_MIN, "a whole number", &seed));
+    l->numbers.steps = (int64_t)steps;
+    l->config.seed = (uint64_t)seed;
+    return VQ_OK;
+}
+
+/* Of moving averages: the same keys in the file of a codebook and in the configuration of a model.
+ * A model has no steps or seed of its own for its codebooks. */
 static vq_status take_settings(loader *l, const vq_archive *archive, const char *key)
 {
     json_t *object;
+    vq_status status;
     VQ_TRY(vq_archive_object(l->ctx, l->where, archive, key, &object));
-    const json_t *decay = json_object_get(object, "decay");
-    const json_t *epsilon = json_object_get(object, "epsilon");
-    const char *start = json_string_value(json_object_get(object, "ema_start"));
-    if (json_is_number(decay)) l->config.decay = json_number_value(decay);
-    if (json_is_number(epsilon)) l->config.epsilon = json_number_value(epsilon);
-    for (int i = 0; start && i <= VQ_EMA_DEBIAS; i++)
-        if (strcmp(start, starts[i]) == 0) l->config.start = i;
-    l->numbers.steps = (int64_t)json_integer_value(json_object_get(object, "steps"));
+    VQ_TRY_TO(take_number(l, object, "decay", 0.0, 1.0 - DBL_EPSILON / 2,
+                          "a number from 0 to less than 1", &l->config.decay));
+    VQ_TRY_TO(take_number(l, object, "epsilon", DBL_MIN, DBL_MAX, "a number above 0",
+                          &l->config.epsilon));
+    VQ_TRY_TO(take_start(l, object));
+    if (strcmp(key, settings_key) == 0) VQ_TRY_TO(take_progress(l, object));
+done:
     json_decref(object);
-    VQ_CHECK(l->ctx, l->numbers.steps >= 0, VQ_E_FORMAT, "%s: %s says that %lld steps were made",
-             l->where, key, (long long)l->numbers.steps);
-    return VQ_OK;
+    return status;
 }
 
 static vq_status take_named(loader *l, const vq_archive *archive, const char *prefix)
@@ -236,8 +307,9 @@ static vq_status pack_all(const vq_codebook *book, vq_pack *pack)
     VQ_TRY(vq_pack_text(pack, "format", "pt"));
     VQ_TRY(vq_pack_text(pack, "vqvae.version", VQ_VERSION));
     return vq_pack_json(pack, settings_key,
-                        json_pack("{s:f, s:f, s:s, s:I}", "decay", c->decay, "epsilon", c->epsilon,
-                                  "ema_start", starts[c->start], "steps", (json_int_t)book->steps));
+                        json_pack("{s:f, s:f, s:s, s:I, s:I}", "decay", c->decay, "epsilon",
+                                  c->epsilon, "ema_start", starts[c->start], "steps",
+                                  (json_int_t)book->steps, "seed", (json_int_t)c->seed));
 }
 
 static vq_status save_archive(vq_context *ctx, const vq_codebook *book, const char *path)

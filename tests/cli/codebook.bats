@@ -102,6 +102,28 @@ numbers() {
     [ "$(stat -c %s codes.npy)" -eq $((128 + 2 * 65836)) ] # what was there is there
 }
 
+@test "codes and distances are two files" {
+    heaps
+    for other in codes.npy ./codes.npy "../$(basename "$PWD")/codes.npy"; do
+        run "$VQVAE" codebook assign heaps.npy heaps.npy -o codes.npy -d "$other"
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"-o codes.npy and --distances $other are one file"* ]]
+        [ ! -e codes.npy ]
+    done
+    "$VQVAE" codebook assign heaps.npy heaps.npy -o codes.npy > out
+    ln codes.npy linked.npy
+    ln -s codes.npy symbolic.npy
+    for other in linked.npy symbolic.npy; do
+        run "$VQVAE" codebook assign heaps.npy heaps.npy -o codes.npy -d "$other" --force
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"are one file"* ]]
+    done
+    mkdir folder
+    "$VQVAE" codebook assign heaps.npy heaps.npy -o codes.npy -d folder/codes.npy --force > out
+    [ "$(stat -c %s folder/codes.npy)" -eq $((128 + 1200)) ]
+    [ "$(stat -c %s codes.npy)" -eq $((128 + 600)) ]
+}
+
 @test "what is wrong is told in words" {
     heaps
     head -c 12 /dev/zero | matrix three.npy 1 3

@@ -196,6 +196,35 @@ static void test_fit(void **state)
     assert_int_equal(vq_codebook_fit(ctx, &config, ROWS, z, NULL, &book), VQ_E_ARG);
 }
 
+/* A step whose vectors all lie at one end of what the codes were fitted to moves the codes there by
+ * the share that decay leaves to it, count for count, and no other. */
+static void test_fit_holds(void **state)
+{
+    (void)state;
+    enum { FITTED = 4000, HEAPS = 8, STEP = 100 };
+    static float z[FITTED], batch[STEP];
+    float before[HEAPS];
+    vq_codebook_fit_config config;
+    vq_codebook *book;
+    uint32_t moved;
+    vq_random random = vq_random_stream(9, VQ_RANDOM_TEST, 0, 0);
+    for (int i = 0; i < FITTED; i++) z[i] = (float)(i % HEAPS) + 0.01f * vq_random_normal(&random);
+    for (int i = 0; i < STEP; i++) batch[i] = 0.4f;
+    vq_codebook_fit_config_default(&config);
+    config.codes = HEAPS;
+    must(ctx, vq_codebook_fit(ctx, &config, FITTED, z, NULL, &book));
+    memcpy(before, vq_codebook_vectors(book), sizeof before);
+    must(ctx, vq_codebook_step(ctx, book, STEP, batch, NULL));
+    must(ctx, vq_codebook_nearest(ctx, book, 1, batch, &moved, NULL));
+    for (uint32_t k = 0; k < HEAPS; k++) {
+        const double now = (double)vq_codebook_vectors(book)[k], then = (double)before[k];
+        const double count = FITTED / HEAPS, share = 0.01 * STEP / (0.99 * count + 0.01 * STEP);
+        const double expected = k == moved ? then + share * (0.4 - then) : then;
+        assert_true(fabs(now - expected) < 1e-5);
+    }
+    vq_codebook_destroy(ctx, book);
+}
+
 static void test_once(void **state)
 {
     (void)state;
@@ -478,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_fit),        cmocka_unit_test(test_once),
         cmocka_unit_test(test_statistics), cmocka_unit_test(test_no_memory_asked),
         cmocka_unit_test(test_step_alone), cmocka_unit_test(test_step_beyond_f32),
+        cmocka_unit_test(test_fit_holds),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -19,6 +19,7 @@
 #include <vqvae/train.h>
 
 enum { CODES = 19, DIM = 5, ROWS = 200 };
+static const uint64_t SEED = UINT64_MAX - 76; /* what a signed number cannot hold */
 
 static vq_context *ctx;
 static fixture_folder folder;
@@ -27,7 +28,7 @@ static float rows[ROWS * DIM];
 static vq_codebook *trained(int start)
 {
     const vq_codebook_config config = {
-        .codes = CODES, .dim = DIM, .decay = 0.9, .epsilon = 1e-4, .start = start, .seed = 5};
+        .codes = CODES, .dim = DIM, .decay = 0.9, .epsilon = 1e-4, .start = start, .seed = SEED};
     vq_codebook *book;
     must(ctx, vq_codebook_create(ctx, &config, NULL, &book));
     for (int i = 0; i < 3; i++)
@@ -51,6 +52,7 @@ static void test_training_goes_on(void **state)
         assert_int_equal(vq_codebook_configuration(back)->start, start);
         assert_true(vq_codebook_configuration(back)->decay == 0.9);
         assert_true(vq_codebook_configuration(back)->epsilon == 1e-4);
+        assert_true(vq_codebook_configuration(back)->seed == SEED);
         assert_same(book, back);
         must(ctx, vq_codebook_step(ctx, book, ROWS, rows, &(vq_quantized){0}));
         must(ctx, vq_codebook_step(ctx, back, ROWS, rows, &(vq_quantized){0}));
@@ -191,6 +193,71 @@ static void test_refusals(void **state)
     refuse(other, "level.0", VQ_E_ARG, "is no model");
 }
 
+/* A codebook of two codes with these settings and counts; no sums where those are NULL. */
+static void save_book(const char *path, const char *settings, float *counts, float *sums)
+{
+    float codes[] = {1.0f, 2.0f};
+    char of_counts[] = "counts", of_sums[] = "sums";
+    vq_array arrays[3] = {
+        {.name = (char[]){"codebook"}, .dtype = VQ_F32, .shape = {2, {2, 1}}, .data = codes}};
+    vq_archive archive = {.arrays = arrays, .n_arrays = 1};
+    if (counts)
+        arrays[archive.n_arrays++] =
+            (vq_array){.name = of_counts, .dtype = VQ_F32, .shape = {1, {2}}, .data = counts};
+    if (sums)
+        arrays[archive.n_arrays++] =
+            (vq_array){.name = of_sums, .dtype = VQ_F32, .shape = {2, {2, 1}}, .data = sums};
+    char *key = (char[]){"vqvae.codebook"}, *value = (char *)(uintptr_t)settings;
+    if (settings) {
+        archive.keys = &key;
+        archive.values = &value;
+        archive.n_keys = 1;
+    }
+    must(ctx, vq_safetensors_save(ctx, path, &archive));
+}
+
+/* What a file says is taken as it stands or refused, never taken for something near it. */
+static void test_settings_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings, *words;
+    } bad[] = {
+        {"{\"ema_start\": \"onee\"}",
+         "ema_start is \"onee\"; \"one\", \"zero\" or \"debias\" is allowed"},
+        {"{\"ema_start\": 1}", "ema_start is 1; "},
+        {"{\"decay\": \"0.5\"}", "decay is \"0.5\"; a number from 0 to less than 1 is allowed"},
+        {"{\"decay\": 1}", "decay is 1; a number from 0"},
+        {"{\"decay\": -0.5}", "decay is -0.5; a number from 0"},
+        {"{\"epsilon\": 0}", "epsilon is 0; a number above 0 is allowed"},
+        {"{\"epsilon\": null}", "epsilon is null; "},
+        {"{\"steps\": \"x\"}", "steps is \"x\"; a whole number from 0 is allowed"},
+        {"{\"steps\": -1}", "steps is -1; "},
+        {"{\"steps\": 1.5}", "steps is 1.5; "},
+        {"{\"seed\": \"77\"}", "seed is \"77\"; a whole number is allowed"},
+    };
+    const char *path = fixture_path(&folder, "settings.safetensors");
+    float counts[] = {3.0f, 1.0f}, sums[] = {3.0f, 2.0f};
+    vq_codebook *book;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        save_book(path, bad[i].settings, NULL, NULL);
+        refuse(path, NULL, VQ_E_FORMAT, bad[i].words);
+    }
+    save_book(path, "{\"decay\": 0, \"ema_start\": \"zero\"}", counts, sums);
+    must(ctx, vq_codebook_load(ctx, path, NULL, &book));
+    assert_true(vq_codebook_configuration(book)->decay == 0.0);
+    assert_true(vq_codebook_configuration(book)->start == 1);
+    assert_true(vq_codebook_configuration(book)->seed == 0); /* as in files of before */
+    vq_codebook_destroy(ctx, book);
+    save_book(path, NULL, counts, NULL);
+    refuse(path, NULL, VQ_E_FORMAT, "it holds counts alone; counts and sums belong together");
+    save_book(path, NULL, NULL, sums);
+    refuse(path, NULL, VQ_E_FORMAT, "it holds sums alone");
+    counts[1] = -1.0f;
+    save_book(path, NULL, counts, sums);
+    refuse(path, NULL, VQ_E_FORMAT, "counts has -1 for code 1; 0 is the least");
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -235,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_training_goes_on), cmocka_unit_test(test_npy),
         cmocka_unit_test(test_other_floats),     cmocka_unit_test(test_models),
         cmocka_unit_test(test_refusals),         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_settings_refused),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
