@@ -8,7 +8,7 @@ static const vq_preset presets[] = {
      "{\"model\": {\"channels\": 3, \"codebook_init\": \"kmeans\", \"level\": [{\"stride\": 4,"
      " \"width\": 128, \"narrow\": 64, \"blocks\": 2, \"block_width\": 32, \"k\": 512,"
      " \"d\": 64}]}, \"train\": {\"steps\": 10000, \"batch\": 32, \"lr\": 0.001, \"warmup\": 200,"
-     " \"schedule\": \"cosine\", \"final_lr\": 0.02}}"},
+     " \"schedule\": \"cosine\", \"final_lr\": 0.02, \"revive\": 0.1, \"refit_every\": 500}}"},
     {"cifar10-fast", "the same model in 7,000 steps at a higher rate, for the least time",
      "{\"model\": {\"channels\": 3, \"codebook_init\": \"kmeans\", \"level\": [{\"stride\": 4,"
      " \"width\": 128, \"narrow\": 64, \"blocks\": 2, \"block_width\": 32, \"k\": 512,"
