@@ -111,10 +111,13 @@ VQ_API VQ_MUST_USE vq_status vq_nearest_once(vq_context *ctx, size_t dim, size_t
                                              const float *vectors, size_t n, const float *z,
                                              uint32_t *indices);
 /**
- * The `top` nearest codes of each of n vectors, nearest first, ties by index.
- * @param top        1 to K
+ * The `top` nearest codes of each of n vectors, in the order of (distance, index), whether
+ * distances are wanted or not. They are chosen by the scores of vq_codebook_nearest(), which are
+ * f32: of codes whose distances differ by less than those can tell, its choice need not come
+ * first.
+ * @param top        1 to K; K log(top) steps a vector beside the products
  * @param indices    n x top codes
- * @param distances  n x top, as in vq_codebook_nearest(); NULL: not wanted
+ * @param distances  n x top, rising, as in vq_codebook_nearest(); NULL: not wanted
  * @return VQ_OK; VQ_E_ARG (top out of range); VQ_E_SHAPE; VQ_E_NUMERIC (a number is not finite, or
  *         a vector so far from the codes that f32 cannot order them); VQ_E_NOMEM
  */

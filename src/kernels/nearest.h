@@ -100,5 +100,7 @@ size_t vq_nearest_top_workspace(const vq_context *ctx, const vq_code_index *inde
  *  most n_codes. A vector with fewer scores that are finite gets -1 in the places left over. */
 void vq_nearest_top(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     size_t top, int32_t *idx, void *workspace);
+/** Puts n codes in the order of their scores, which move with them, equal ones by index. */
+void vq_nearest_sort(float *score, int32_t *code, size_t n);
 
 #endif

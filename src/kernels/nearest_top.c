@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/nearest_top.c -- the few nearest codes of every vector, in order.
  *
- * The products of one vector with a block of codes are made in cache. The least score of a block is
- * found as in the plain search; while it beats the last of the list it enters there and is struck
- * out of the block, so that long lists cost only as many rounds as they change. */
+ * The products of one vector with a block of codes are made in cache. For a short list the least
+ * score of a block is found as in the plain search; while it beats the last of the list it enters
+ * there and is struck out of the block. A long list is a heap with its last at the root, which each
+ * score is held against, put in order at the end: K log(top) steps at most. */
 #include "base/parallel.h"
 #include "base/sizes.h"
 #include "kernels/nearest.h"
@@ -11,6 +12,7 @@
 
 enum {
     BLOCK = 1 << 15,     /* numbers of a block of codes: 128 KiB */
+    SHORT_LIST = 64,     /* up to which entering in order costs less than a heap */
     PIECE_WORK = 1 << 17 /* multiply-adds below which a thread is not worth waking */
 };
 
@@ -55,6 +57,53 @@ size_t vq_nearest_top_workspace(const vq_context *ctx, const vq_code_index *inde
     return arena.used;
 }
 
+/* ---- lists as heaps -------------------------------------------------------------- */
+
+static bool comes_after(const float *score, const int32_t *code, size_t a, size_t b)
+{
+    return score[a] > score[b] || (score[a] == score[b] && code[a] > code[b]);
+}
+
+static void swap(float *score, int32_t *code, size_t a, size_t b)
+{
+    const float one_score = score[a];
+    const int32_t one_code = code[a];
+    score[a] = score[b];
+    code[a] = code[b];
+    score[b] = one_score;
+    code[b] = one_code;
+}
+
+/* Takes entry i of a heap of n down to where it belongs; nothing comes after its parent. */
+static void sift(float *score, int32_t *code, size_t i, size_t n)
+{
+    for (size_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
+        if (child + 1 < n && comes_after(score, code, child + 1, child)) child++;
+        if (!comes_after(score, code, child, i)) return;
+        swap(score, code, child, i);
+        i = child;
+    }
+}
+
+static void sort_heap(float *score, int32_t *code, size_t n)
+{
+    for (size_t left = n; left > 1; left--) {
+        swap(score, code, 0, left - 1);
+        sift(score, code, 0, left - 1);
+    }
+}
+
+void vq_nearest_sort(float *score, int32_t *code, size_t n)
+{
+    size_t sorted = 1;
+    while (sorted < n && comes_after(score, code, sorted, sorted - 1)) sorted++;
+    if (sorted >= n) return;
+    for (size_t i = n / 2; i > 0; i--) sift(score, code, i - 1, n);
+    sort_heap(score, code, n);
+}
+
+/* ---- the search ------------------------------------------------------------------ */
+
 /* Codes come in rising order, so an equal score goes behind those that are there. */
 static void enter(const top_job *job, float *best, int32_t *at, float score, int32_t code)
 {
@@ -67,6 +116,20 @@ static void enter(const top_job *job, float *best, int32_t *at, float score, int
     at[place] = code;
 }
 
+/* Of an equal score the code that came before stays. */
+static void enter_heap(const top_job *job, const top_scratch *s, size_t first, size_t count,
+                       int32_t *at)
+{
+    const float *half = job->index->half + first;
+    for (size_t j = 0; j < count; j++) {
+        const float score = half[j] - s->dot[j];
+        if (!(score < s->best[0])) continue;
+        s->best[0] = score;
+        at[0] = (int32_t)(first + j);
+        sift(s->best, at, 0, job->top);
+    }
+}
+
 static void search_block(const top_job *job, const top_scratch *s, size_t panel, size_t panels,
                          int32_t *at)
 {
@@ -74,6 +137,10 @@ static void search_block(const top_job *job, const top_scratch *s, size_t panel,
     const size_t first = panel * VQ_CODE_PANEL, left = index->n_codes - first;
     const size_t count = panels * VQ_CODE_PANEL < left ? panels * VQ_CODE_PANEL : left;
     index->kernels->dots(index->dim, s->x, index->packed + first * index->dim, panels, s->dot);
+    if (job->top > SHORT_LIST) {
+        enter_heap(job, s, first, count, at);
+        return;
+    }
     for (;;) {
         float score = s->best[job->top - 1];
         int32_t code = -1;
@@ -103,6 +170,7 @@ static void search_rows(void *arg, size_t begin, size_t end, int thread)
             const size_t left = index->panels - panel;
             search_block(job, &s, panel, vq_smaller(left, job->block_panels), at);
         }
+        if (job->top > SHORT_LIST) sort_heap(s.best, at, job->top);
     }
 }
 

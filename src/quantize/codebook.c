@@ -302,19 +302,25 @@ typedef struct top_job {
     const vq_codebook *book;
     const float *z;
     size_t top;
-    const uint32_t *indices;
-    float *distances;
+    int32_t *indices;
+    float *distances; /* NULL: not wanted, but in `scratch` of top numbers a thread */
+    float *scratch;
 } top_job;
 
-static void measure_rows(void *arg, size_t begin, size_t end, int thread)
+/* The search ordered the codes by scores in f32, which cannot tell all distances apart. */
+static void order_rows(void *arg, size_t begin, size_t end, int thread)
 {
     const top_job *job = arg;
-    const size_t dim = dim_of(job->book);
-    (void)thread;
-    for (size_t at = begin * job->top; at < end * job->top; at++)
-        job->distances[at] =
-            (float)vq_squared_distance(job->z + at / job->top * dim,
-                                       job->book->state.codebook + job->indices[at] * dim, dim);
+    const size_t dim = dim_of(job->book), top = job->top;
+    for (size_t i = begin; i < end; i++) {
+        int32_t *code = job->indices + i * top;
+        float *to = job->distances ? job->distances + i * top : job->scratch + (size_t)thread * top;
+        for (size_t t = 0; t < top; t++)
+            to[t] =
+                (float)vq_squared_distance(job->z + i * dim,
+                                           job->book->state.codebook + (size_t)code[t] * dim, dim);
+        vq_nearest_sort(to, code, top);
+    }
 }
 
 static vq_status check_top(vq_context *ctx, size_t n, size_t top, const int32_t *codes)
@@ -329,17 +335,23 @@ static vq_status check_top(vq_context *ctx, size_t n, size_t top, const int32_t 
 vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book, size_t n,
                                   const float *z, size_t top, uint32_t *indices, float *distances)
 {
-    top_job job = {.book = book, .z = z, .top = top, .indices = indices, .distances = distances};
     const size_t dim = dim_of(book);
+    /* Codes are less than 2^31: both types hold the same bits. */
+    top_job job = {
+        .book = book, .z = z, .top = top, .indices = (int32_t *)indices, .distances = distances};
     void *workspace;
     VQ_CHECK(ctx, n > 0, VQ_E_SHAPE, "codebook: there are no vectors");
     VQ_CHECK(ctx, top >= 1 && top <= codes_of(book), VQ_E_ARG,
              "codebook: %zu nearest codes were asked for; 1 to %zu are there", top, codes_of(book));
     if (!all_finite(z, n * dim)) return refuse_infinite(ctx, dim, 0, n, z);
+    /* The order needs its memory once the search has done with its own, which holds `top` scores a
+     * thread as well. */
     VQ_TRY(vq_scratch(ctx, vq_nearest_top_workspace(ctx, &book->index, n, top), &workspace));
-    vq_nearest_top(ctx, &book->index, n, z, top, (int32_t *)indices, workspace);
-    VQ_TRY(check_top(ctx, n, top, (int32_t *)indices));
-    if (distances) vq_parallel_for(ctx, n, 1 + VQ_ELEMENT_GRAIN / (dim * top), measure_rows, &job);
+    vq_nearest_top(ctx, &book->index, n, z, top, job.indices, workspace);
+    VQ_TRY(check_top(ctx, n, top, job.indices));
+    job.scratch = workspace;
+    if (distances || top > 1)
+        vq_parallel_for(ctx, n, 1 + VQ_ELEMENT_GRAIN / (dim * top), order_rows, &job);
     return VQ_OK;
 }
 

@@ -98,6 +98,34 @@ static void test_top(void **state)
     vq_codebook_destroy(ctx, book);
 }
 
+/* All codes of a far-off cloud, whose scores in f32 differ less than their distances do: rows rise,
+ * equal distances by index, and are the same where no distances are wanted. */
+static void test_top_rises(void **state)
+{
+    (void)state;
+    enum { MANY = 2000, FAR = 3 };
+    static float codes[MANY * 2], distance[FAR * MANY];
+    static uint32_t index[FAR * MANY], alone[FAR * MANY];
+    const float z[FAR * 2] = {900.0f, 10.0f, -7e3f, 3.0f, 0.1f, 0.2f};
+    const vq_codebook_config config = {.codes = MANY, .dim = 2, .decay = 0.9, .epsilon = 1e-5};
+    vq_codebook *book;
+    vq_random random = vq_random_stream(8, VQ_RANDOM_TEST, 0, 0);
+    for (int i = 0; i < MANY * 2; i++) codes[i] = 0.1f * vq_random_normal(&random);
+    for (int i = 0; i < 20; i++) codes[2 * MANY - 20 + i] = codes[i]; /* ties */
+    must(ctx, vq_codebook_create(ctx, &config, codes, &book));
+    for (size_t top = 50; top <= MANY; top *= 40) {
+        must(ctx, vq_codebook_nearest_top(ctx, book, FAR, z, top, index, distance));
+        must(ctx, vq_codebook_nearest_top(ctx, book, FAR, z, top, alone, NULL));
+        assert_memory_equal(index, alone, FAR * top * sizeof *index);
+        for (size_t at = 0; at < FAR * top; at++) {
+            if (at % top == 0) continue;
+            assert_true(distance[at - 1] < distance[at] ||
+                        (distance[at - 1] == distance[at] && index[at - 1] < index[at]));
+        }
+    }
+    vq_codebook_destroy(ctx, book);
+}
+
 /* Far from the origin a distance must not be what is left of two large numbers. */
 static void test_far_distances(void **state)
 {
@@ -507,7 +535,7 @@ int main(void)
         cmocka_unit_test(test_fit),        cmocka_unit_test(test_once),
         cmocka_unit_test(test_statistics), cmocka_unit_test(test_no_memory_asked),
         cmocka_unit_test(test_step_alone), cmocka_unit_test(test_step_beyond_f32),
-        cmocka_unit_test(test_fit_holds),
+        cmocka_unit_test(test_fit_holds),  cmocka_unit_test(test_top_rises),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
