@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# nearest_codes.sh FOLDER VQVAE: the example finds the nearest codes and says what is wrong; it works
-# without oneDNN, which a program loads that is told to.
+# nearest_codes.sh FOLDER VQVAE: the example finds the nearest codes, trains them and says what is
+# wrong; it works without oneDNN, which a program loads that is told to.
 set -eu
 folder=$1
 vqvae=$2
@@ -20,12 +20,22 @@ zero='\000\000\000\000' one='\000\000\200\077' two='\000\000\000\100' three='\00
 matrix "$work/codes.npy" 3 "$zero$zero$one$one$three$two"
 matrix "$work/data.npy" 3 "$one$two$three$three$zero$zero"
 
-"$folder/nearest_codes" "$work/codes.npy" "$work/data.npy" > "$work/out"
-printf '1 1\n2 1\n0 0\n' | cmp - "$work/out" || fail 'other codes than by hand'
-if "$folder/nearest_codes" "$work/codes.npy" "$work/none.npy" > "$work/out" 2> "$work/error"; then
+"$folder/nearest_codes" "$work/codes.npy" "$work/data.npy" "$work/trained.npy" > "$work/out"
+printf '1\n2\n0\n' | cmp - "$work/out" || fail 'other codes than by hand'
+
+# Averages of decay 0.99 from counts of one, each code with one vector: a hundredth of the way there.
+bytes() { od -An -v -tf4 -j128 "$1" | tr -s ' \n' '\n'; }
+bytes "$work/trained.npy" | awk 'NF { x[n++] = $1 }
+    function near(a, b) { return a - b < 1e-4 && b - a < 1e-4 }
+    END { exit !(n == 6 && near(x[0], 0) && near(x[1], 0) && near(x[2], 1) &&
+                 near(x[3], 1.01) && near(x[4], 3) && near(x[5], 2.01)) }' ||
+    fail 'other codes after training than by hand'
+
+if "$folder/nearest_codes" "$work/codes.npy" "$work/none.npy" "$work/none" 2> "$work/error"; then
     fail 'a missing file is no failure'
 fi
 grep -q 'none.npy' "$work/error" || fail 'the sentence names no file'
+[ ! -e "$work/none" ] || fail 'a codebook is saved though nothing was read'
 
 # What a program loads, as the dynamic linker tells it.
 loaded()
@@ -34,7 +44,7 @@ loaded()
     cat "$work"/loaded.*
     rm -f "$work"/loaded.*
 }
-loaded "$folder/nearest_codes" "$work/codes.npy" "$work/data.npy" > "$work/list"
+loaded "$folder/nearest_codes" "$work/codes.npy" "$work/data.npy" "$work/again.npy" > "$work/list"
 grep -q 'libvqvae\|jansson' "$work/list" || fail 'the dynamic linker told nothing'
 if grep -q 'dnnl' "$work/list"; then fail 'oneDNN is loaded for a codebook'; fi
 # The same look at a program that has reason to load it, where libvqvae has it in a library.
