@@ -62,12 +62,12 @@ plant()
     [ "$1" != emulated ] || sh tests/emulate/rewrite.sh "$out/$1/tree" "$2" >/dev/null
 }
 
-# judge ARCH TEST FILE AFTER OLD NEW prints what became of the fault. That of a header is one of
-# every kernel that includes it.
+# judge ARCH TEST FILE AFTER OLD NEW prints what became of the fault. That of a file that others
+# include is one of every kernel that does.
 judge()
 {
     sources=$3
-    case $3 in *.h) sources=$(grep -l "\"${3#src/}\"" src/kernels/*.c) ;; esac
+    case $3 in *.h | *.inc) sources=$(grep -l "\"${3#src/}\"" src/kernels/*.c) ;; esac
     if ! plant "$1" "$3" "$4" "$5" "$6"; then echo 'does not fit'
     elif ! ONLY=$sources compile "$1" >"$out/log" 2>&1; then echo 'does not compile'
     elif run_test "$1" "$2"; then echo 'MISSED'
