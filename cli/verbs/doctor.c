@@ -77,8 +77,13 @@ static void print_healthy(const char *level, const vq_codebook_figures *f)
 {
     printf("%s is healthy: %" PRId64 " of %" PRId64
            " codes are used (perplexity %.4g), the squared distance to them is %.2g of the "
-           "variance, and %.0f %% of that is lag\n",
+           "variance, and %.0f %% of that is lag",
            level, f->used, f->codes, f->perplexity, f->error, 100.0 * f->lag);
+    if (f->used < f->codes)
+        printf("; of the others %" PRId64 " lie at the origin, %" PRId64
+               " repeat another one, %" PRId64 " are out of reach and %" PRId64 " crowded out",
+               f->at_origin, f->duplicates, f->out_of_reach, f->crowded_out);
+    printf("\n");
 }
 
 static void print_finding(const char *level, const vq_finding *f)
@@ -200,6 +205,9 @@ static int read_record(program *p, const char *path, vq_training_record *record,
     }
     record->batch = s.train.batch;
     record->lr = s.train.lr;
+    record->schedule = s.train.schedule;
+    record->warmup = s.train.warmup;
+    record->clip = s.train.clip;
     record->revive = s.train.revive;
     record->revived_until = s.train.revive_until * (double)s.train.steps;
     if (!path_exists(folder.metrics)) return DONE;

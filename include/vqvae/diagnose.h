@@ -26,9 +26,9 @@ typedef struct vq_codebook_figures {
     double top_share;  /**< share of the vectors that chose the commonest code */
     /* Each unused code is in the first of these that fits it. */
     int64_t at_origin;    /**< forgotten, and shorter than every vector */
-    int64_t duplicates;   /**< nearer than a tenth of the median `distance` to another code */
-    int64_t out_of_reach; /**< even its nearest vector lies nearer to the mean of all: it would get
-                               no vector if a single code at the mean were its only rival */
+    int64_t duplicates;   /**< nearer to another code than a tenth of the median `distance`, and
+                               of what used codes lie from the nearest other used one (median) */
+    int64_t out_of_reach; /**< even its nearest vector lies nearer to the mean of all */
     int64_t crowded_out;  /**< among the vectors, but other codes are nearer to all of them */
     int64_t forgotten;    /**< of all unused, those with a moving count below epsilon: the smoothing
                                and not the data decides how long they are; 0 of codebooks by
@@ -84,6 +84,9 @@ typedef struct vq_training_point {
 typedef struct vq_training_record {
     int64_t batch;                   /**< images in a step */
     double lr;                       /**< after the warm-up */
+    int schedule;                    /**< train.schedule, as the next two where lr is known */
+    int64_t warmup;                  /**< train.warmup */
+    double clip;                     /**< train.clip */
     double revive;                   /**< train.revive, which may be 0 where lr is known */
     double revived_until;            /**< the last step that may have revived a code */
     const vq_training_point *points; /**< n_points of them in the order of the steps; not owned.

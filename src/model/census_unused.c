@@ -6,7 +6,7 @@
 #include "kernels/nearest.h"
 #include "model/census.h"
 
-/* Of the median distance of a vector to its code. */
+/* Of the median distance of a vector to its code, and of a used code to the nearest other one. */
 static const double same_share = 0.1;
 
 /* The unused codes, and what the searches say of each. */
@@ -18,6 +18,7 @@ typedef struct unused_codes {
     int32_t *neighbours; /* n x top: codes, itself among them */
     size_t top;
     double *distance; /* to the nearest vector */
+    double apart;     /* what tells codes from copies */
 } unused_codes;
 
 static vq_status gather_unused(vq_context *ctx, const vq_census *c, unused_codes *u)
@@ -45,21 +46,53 @@ static void release_unused(vq_context *ctx, unused_codes *u)
     vq_release(ctx, u->distance);
 }
 
-/* The `top` rows of `among` (n_among x D) that are nearest to each unused code. */
-static vq_status search(vq_context *ctx, const vq_census *c, const unused_codes *u,
+/* The `top` rows of `among` (n_among x D) that are nearest to each of n vectors. */
+static vq_status search(vq_context *ctx, const vq_census *c, size_t n, const float *vectors,
                         const float *among, size_t n_among, size_t top, int32_t *found)
 {
     vq_code_index index;
     unsigned char *memory = NULL, *workspace = NULL;
     vq_status status;
-    const size_t bytes = vq_code_index_plan(ctx, c->dim, n_among, u->n, &index);
+    const size_t bytes = vq_code_index_plan(ctx, c->dim, n_among, n, &index);
     VQ_TRY_TO(VQ_NEW(ctx, bytes, &memory));
-    VQ_TRY_TO(VQ_NEW(ctx, vq_nearest_top_workspace(ctx, &index, u->n, top), &workspace));
+    VQ_TRY_TO(VQ_NEW(ctx, vq_nearest_top_workspace(ctx, &index, n, top), &workspace));
     vq_code_index_build(ctx, among, memory, &index);
-    vq_nearest_top(ctx, &index, u->n, u->vector, top, found, workspace);
+    vq_nearest_top(ctx, &index, n, vectors, top, found, workspace);
 done:
     vq_release(ctx, memory);
     vq_release(ctx, workspace);
+    return status;
+}
+
+/* How far a used code is from the nearest other one that is used (median): vectors may be far from
+ * all codes, so that their distance does not tell which codes are one. Infinite where fewer than
+ * two are used. */
+static vq_status distance_among_used(vq_context *ctx, const vq_census *c, size_t used, double *out)
+{
+    float *vector = NULL;
+    int32_t *pair = NULL;
+    double *gap = NULL;
+    vq_status status = VQ_OK;
+    *out = HUGE_VAL;
+    if (used < 2) return VQ_OK;
+    VQ_TRY_TO(VQ_NEW(ctx, used * c->dim, &vector));
+    VQ_TRY_TO(VQ_NEW(ctx, 2 * used, &pair));
+    VQ_TRY_TO(VQ_NEW(ctx, used, &gap));
+    for (size_t k = 0, i = 0; k < c->n_codes; k++)
+        if (c->counts[k])
+            memcpy(vector + i++ * c->dim, c->codebook + k * c->dim, c->dim * sizeof *vector);
+    VQ_TRY_TO(search(ctx, c, used, vector, vector, used, 2, pair));
+    for (size_t i = 0; i < used; i++) {
+        const int32_t other = pair[2 * i] == (int32_t)i ? pair[2 * i + 1] : pair[2 * i];
+        gap[i] = other < 0 ? HUGE_VAL
+                           : sqrt(vq_squared_distance(vector + i * c->dim,
+                                                      vector + (size_t)other * c->dim, c->dim));
+    }
+    *out = vq_spread_of(gap, used).median;
+done:
+    vq_release(ctx, vector);
+    vq_release(ctx, pair);
+    vq_release(ctx, gap);
     return status;
 }
 
@@ -77,13 +110,13 @@ static bool is_forgotten(const vq_census *c, size_t code)
     return c->moving && (double)c->moving[code] < c->epsilon;
 }
 
-static bool is_copy(const vq_census *c, const unused_codes *u, size_t i, double distance)
+static bool is_copy(const vq_census *c, const unused_codes *u, size_t i)
 {
     const int32_t other = neighbour(u, i);
     if (other < 0) return false;
     const double squared =
         vq_squared_distance(u->vector + i * c->dim, c->codebook + (size_t)other * c->dim, c->dim);
-    return sqrt(squared) <= same_share * distance;
+    return sqrt(squared) <= same_share * u->apart;
 }
 
 static bool is_far(const vq_census *c, const unused_codes *u, size_t i, const double *mean)
@@ -103,7 +136,7 @@ static void sort_codes(const vq_census *c, const unused_codes *u, const double *
         const double norm = sqrt(vq_squared_length(u->vector + i * c->dim, c->dim));
         f->forgotten += forgotten;
         if (forgotten && norm < f->vector_norm.least) f->at_origin++;
-        else if (is_copy(c, u, i, f->distance.median)) f->duplicates++;
+        else if (is_copy(c, u, i)) f->duplicates++;
         else if (is_far(c, u, i, mean)) f->out_of_reach++;
         else f->crowded_out++;
     }
@@ -117,14 +150,16 @@ vq_status vq_census_sort_unused(vq_context *ctx, const vq_census *c, const doubl
     f->unused_distance = vq_spread_of(NULL, 0);
     if (u.n == 0) return VQ_OK;
     VQ_TRY_TO(gather_unused(ctx, c, &u));
-    VQ_TRY_TO(search(ctx, c, &u, c->sample, c->sampled, 1, u.nearest));
-    VQ_TRY_TO(search(ctx, c, &u, c->codebook, c->n_codes, u.top, u.neighbours));
+    VQ_TRY_TO(search(ctx, c, u.n, u.vector, c->sample, c->sampled, 1, u.nearest));
+    VQ_TRY_TO(search(ctx, c, u.n, u.vector, c->codebook, c->n_codes, u.top, u.neighbours));
     for (size_t i = 0; i < u.n; i++) {
         if (u.nearest[i] < 0) u.nearest[i] = 0; /* so far that its distances are infinite in f32 */
         u.distance[i] =
             sqrt(vq_squared_distance(u.vector + i * c->dim,
                                      c->sample + (size_t)u.nearest[i] * c->dim, c->dim));
     }
+    VQ_TRY_TO(distance_among_used(ctx, c, (size_t)f->used, &u.apart));
+    u.apart = fmin(u.apart, f->distance.median);
     sort_codes(c, &u, mean, f);
     f->unused_distance = vq_spread_of(u.distance, u.n);
 done:

@@ -88,6 +88,12 @@ void vq_set_lower_rate(const patient *p, double divisor, vq_finding *to)
     if (p->record.lr > 0.0) vq_setting(to, "train.lr=%.2g", p->record.lr / divisor);
 }
 
+void vq_set_falling_rate(const patient *p, vq_finding *to)
+{
+    enum { COSINE = 1 }; /* train.schedule */
+    if (p->record.schedule != COSINE) vq_setting(to, "train.schedule=cosine");
+}
+
 /* ---- the encoder ---------------------------------------------------------------- */
 
 /* What makes an encoder say the same of everything. */
@@ -102,7 +108,7 @@ static void cure_encoder(const patient *p, vq_finding *to)
         to, "train anew at a smaller learning rate that is reached slowly; if that does not help, "
             "see whether the images differ at all");
     vq_set_lower_rate(p, 10.0, to);
-    vq_setting(to, "train.warmup=200");
+    if (p->record.warmup < 200) vq_setting(to, "train.warmup=200");
 }
 
 static bool is_point(const patient *p)
@@ -174,7 +180,7 @@ static bool codes_drift(const patient *p, vq_finding *to)
         vq_change(to,
                   "let the encoder come to rest: a smaller learning rate that falls to the end");
         vq_set_lower_rate(p, 3.0, to);
-        vq_setting(to, "train.schedule=cosine");
+        vq_set_falling_rate(p, to);
     }
     return true;
 }
@@ -250,7 +256,8 @@ static bool codes_repeat(const patient *p, vq_finding *to)
     vq_measured(
         to,
         "%lld of %lld codes (%.0f %%) all but repeat another one: they are nearer to it than a "
-        "tenth of the %.3g that vectors lie from their codes (median)",
+        "tenth of what vectors lie from their codes (%.3g, median), and used codes from the "
+        "nearest other one",
         (long long)f->duplicates, (long long)f->codes, percent(p, f->duplicates),
         f->distance.median);
     vq_change(to, "the first codes lay closer together than the vectors do by now: let "
@@ -304,7 +311,9 @@ static bool codes_crowded_out(const patient *p, vq_finding *to)
                 (long long)f->crowded_out, (long long)f->codes, percent(p, f->crowded_out),
                 f->unused_distance.median);
     vq_change(to, "have fewer codes: the vectors keep %lld busy", (long long)f->used);
-    vq_setting(to, "model.level.%zu.k=%.0f", p->level, exp2(ceil(log2((double)f->used))));
+    /* Powers of two: the least that holds those in use, where that is fewer than there are. */
+    vq_setting(to, "model.level.%zu.k=%.0f", p->level,
+               exp2(fmin(ceil(log2((double)f->used)), ceil(log2(p->k)) - 1.0)));
     return true;
 }
 

@@ -85,7 +85,7 @@ static bool is_held_wrongly(const patient *p)
 static void rest(const patient *p, vq_finding *to)
 {
     vq_set_lower_rate(p, 3.0, to);
-    vq_setting(to, "train.clip=1");
+    if (!(p->record.clip > 0.0 && p->record.clip <= 1.0)) vq_setting(to, "train.clip=1");
 }
 
 /* The line where the figure is best, by sign: 1 greatest, -1 least. */
@@ -176,7 +176,7 @@ bool vq_norms_run_away(const patient *p, vq_finding *to)
         vq_change(to, "let the training come to rest: a smaller learning rate that falls to the "
                       "end");
         vq_set_lower_rate(p, 3.0, to);
-        vq_setting(to, "train.schedule=cosine");
+        vq_set_falling_rate(p, to);
     }
     return true;
 }

@@ -32,5 +32,7 @@ void vq_change(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
 void vq_setting(vq_finding *to, const char *format, ...) VQ_PRINTF(2, 3);
 /** The learning rate by `divisor`, where it is known. */
 void vq_set_lower_rate(const patient *p, double divisor, vq_finding *to);
+/** A learning rate that falls to the end, where it does not already. */
+void vq_set_falling_rate(const patient *p, vq_finding *to);
 
 #endif

@@ -217,6 +217,24 @@ static void test_unused(void **state)
     vq_census_clear(ctx, &census);
 }
 
+/* Codes that all lie far from the vectors are as different from each other as before: the same
+ * repeat, and those at what was the origin. */
+static void test_copies_far_away(void **state)
+{
+    (void)state;
+    vq_census census;
+    float kept[CODES * DIM];
+    memcpy(kept, codebook, sizeof kept);
+    for (int i = 0; i < CODES * DIM; i++) codebook[i] += 500.0f;
+    begin(&census, moving);
+    vq_census_add(&census, ROWS, rows, codes);
+    const vq_codebook_figures f = figures_of(&census);
+    assert_int_equal(f.duplicates, 8 + 4 + 8);
+    assert_int_equal(f.out_of_reach + f.crowded_out, 8);
+    vq_census_clear(ctx, &census);
+    memcpy(codebook, kept, sizeof kept);
+}
+
 /* Code 47 goes outwards from the mean of the vectors while its vectors are taken by code 0. */
 static void test_reach(void **state)
 {
@@ -398,11 +416,17 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moments), cmocka_unit_test(test_use),
-        cmocka_unit_test(test_lag),     cmocka_unit_test(test_unused),
-        cmocka_unit_test(test_reach),   cmocka_unit_test(test_line),
-        cmocka_unit_test(test_batches), cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_memory),  cmocka_unit_test(test_least),
+        cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_use),
+        cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_copies_far_away),
+        cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_line),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_least),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

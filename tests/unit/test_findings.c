@@ -179,6 +179,22 @@ static void test_data(void **state)
     expect_settings("model.level.0.k=128", "");
 }
 
+/* The advice is fewer codes than there are. */
+static void test_crowded(void **state)
+{
+    (void)state;
+    leave_unused(&figures.crowded_out, 332);
+    expect("crowded");
+    expect_settings("model.level.0.k=256", "");
+    leave_unused(&figures.crowded_out, 200);
+    expect("crowded");
+    expect_settings("model.level.0.k=256", "");
+    figures.codes = 400;
+    leave_unused(&figures.crowded_out, 300);
+    expect("crowded");
+    expect_settings("model.level.0.k=256", "");
+}
+
 static void test_drift(void **state)
 {
     (void)state;
@@ -198,6 +214,10 @@ static void test_drift(void **state)
     figures.chosen_norm.median = 3.1;
     expect("drift");
     expect_words("the codes that they chose 3.1 (medians)");
+    record.schedule = 1; /* which is so already */
+    expect("drift");
+    expect_settings("train.lr=0.0001", "");
+    record.schedule = 0;
     record.lr = 0.0;
     expect("drift");
     expect_settings("train.schedule=cosine", "");
@@ -221,6 +241,9 @@ static void test_encoder(void **state)
     figures.perplexity = 1.0;
     expect("point"); /* which explains the rest */
     expect_settings("train.lr=3e-05", "train.warmup=200");
+    record.warmup = 200;
+    expect("point");
+    expect_settings("train.lr=3e-05", "");
     config.commitment = 50.0;
     expect("point");
     expect_settings("model.commitment=0.25", "");
@@ -288,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup(test_duplicates, begin),
         cmocka_unit_test_setup(test_batch, begin),
         cmocka_unit_test_setup(test_data, begin),
+        cmocka_unit_test_setup(test_crowded, begin),
         cmocka_unit_test_setup(test_drift, begin),
         cmocka_unit_test_setup(test_encoder, begin),
         cmocka_unit_test_setup(test_commitment, begin),
