@@ -43,7 +43,9 @@ keep()
 {
     codes=$(sha256sum <"$out/codes.npy" | cut -c1-64)
     back=$(sha256sum <"$out/back.npy" | cut -c1-64)
-    printf '%6d images  codes %.16s  pixels %.16s  %s\n' "$1" "$codes" "$back" "$2"
+    n=$1
+    [ "$n" -gt 0 ] || n=all
+    printf '%6s images  codes %.16s  pixels %.16s  %s\n' "$n" "$codes" "$back" "$2"
     echo "$codes $back" >>"$out/hashes.$1"
 }
 
