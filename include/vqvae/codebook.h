@@ -148,9 +148,12 @@ VQ_API VQ_MUST_USE vq_status vq_codebook_quantize(vq_context *ctx, const vq_code
  *   e_k = m_k / ((c_k + epsilon) / (N + K epsilon) * N),
  * n_k and S_k being count and sum of the vectors that chose code k (van den Oord et al. 2017,
  * arXiv:1711.00937, appendix A.1). Nothing moves where the call fails. The same bits for any
- * number of threads.
+ * number of threads. S_k is summed in f32 in the order of the vectors, so it is off by at most
+ * n_k 2^-24 of the sum of their magnitudes: 65,536 times 0.1 in one code gives a mean that is off
+ * by 6e-4 of it. Cut larger steps where that matters.
+ * @param n    1 to 2^24, up to which counts are exact
  * @param out  what is wanted of the quantising; NULL: nothing
- * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC (a number is not finite, or a code would not
+ * @return VQ_OK; VQ_E_SHAPE (n out of range); VQ_E_NUMERIC (a number is not finite, or a code would not
  *         be); VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n,

@@ -13,7 +13,10 @@
 /* Numbers in memory are f32; there is no second build over double. */
 #ifndef VQ_REAL_DOUBLE
 
-enum { BLOCK = 1 << 16 }; /* vectors searched at a time, which bounds what a context keeps */
+enum {
+    BLOCK = 1 << 16,         /* vectors searched at a time, which bounds what a context keeps */
+    MOST_IN_A_STEP = 1 << 24 /* counts are whole numbers in f32 */
+};
 
 void vq_codebook_config_default(vq_codebook_config *config)
 {
@@ -377,6 +380,9 @@ vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n, const f
     uint32_t *codes = NULL;
     float *batch = NULL;
     vq_status status;
+    VQ_CHECK(ctx, n <= MOST_IN_A_STEP, VQ_E_SHAPE,
+             "codebook: a step of %zu vectors; %d is the most whose counts f32 holds", n,
+             MOST_IN_A_STEP);
     if (!wanted.indices) {
         VQ_TRY_TO(VQ_NEW(ctx, n, &codes));
         wanted.indices = codes;

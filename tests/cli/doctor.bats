@@ -96,6 +96,16 @@ train_told() {
     doctor run some.npy > found
 }
 
+@test "a healthy verdict tells why the codes that are not used are not" {
+    some_images 600
+    "$VQVAE" train some.npy -o run --preset tiny --threads 1 --quiet --steps 200 \
+        --set model.codebook_init=kmeans --backend portable
+    some_images 2
+    doctor run some.npy > found
+    grep -q '^level.0 is healthy: 15 of 16 .*; of the others 0 lie at the origin, 0 repeat another one, 0 are out of reach and 1 crowded out$' \
+        found
+}
+
 @test "a codebook that was used well and then lost is told from one that never lived" {
     some_images 600
     # The learning rate rises to a hundred times what this model bears.

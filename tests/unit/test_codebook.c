@@ -468,6 +468,8 @@ static void test_refusals(void **state)
     assert_int_equal(vq_codebook_step(ctx, book, 1, infinite, &(vq_quantized){0}), VQ_E_NUMERIC);
     fixture_error_names(ctx, "vector 0 holds inf, which is not finite");
     assert_memory_equal(vq_codebook_vectors(book), vectors, sizeof vectors);
+    assert_int_equal(vq_codebook_step(ctx, book, (1 << 24) + 1, rows, NULL), VQ_E_SHAPE);
+    fixture_error_names(ctx, "a step of 16777217 vectors; 16777216 is the most");
     rows[(ROWS - 1) * DIM] = NAN;
     const float kept = rows[0];
     assert_int_equal(vq_codebook_nearest(ctx, book, ROWS, rows, many, NULL), VQ_E_NUMERIC);
