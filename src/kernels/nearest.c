@@ -13,6 +13,7 @@
 
 enum {
     BLOCK = 1 << 15,      /* numbers of a block of vectors, of a block of codes: 128 KiB */
+    VECTORS = 256,        /* of a block, at least: each block reads all codes from memory */
     PIECE_WORK = 1 << 17, /* multiply-adds below which a thread is not worth waking */
     ROWS = 3,             /* vectors left over that are searched one by one */
     PASS_SHARE = 2,       /* screening has failed where more than this part passes it, */
@@ -77,12 +78,12 @@ static void layout(nearest_job *job, const vq_context *ctx, vq_arena *arena)
 {
     const vq_code_index *index = job->index;
     const size_t threads = (size_t)ctx->threads, lanes = index->kernels->search_lanes;
-    const size_t block_tiles = BLOCK / (lanes * index->dim);
+    const size_t block_tiles = vq_larger(BLOCK / index->dim, VECTORS) / lanes;
     const size_t block_panels = BLOCK / (VQ_CODE_PANEL * index->dim);
     vq_arena measure = {0};
     job->kernels = index->kernels;
     job->tiles = vq_ceil_div(job->n, lanes);
-    job->block_tiles = block_tiles ? vq_smaller(block_tiles, job->tiles) : 1;
+    job->block_tiles = vq_smaller(block_tiles, job->tiles);
     job->block_panels = block_panels ? vq_smaller(block_panels, index->panels) : 1;
     job->parts = 1;
     if (job->tiles < threads) job->parts += job->n * index->n_codes / (1 + PIECE_WORK / index->dim);
