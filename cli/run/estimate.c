@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/estimate.c -- what a training will take, measured on its first images.
  *
- * A few steps of the trainer as it was prepared, and a batch of a validation, are timed and then
- * thrown away. What they took in memory is what a training takes but for the pixels it keeps. */
+ * A few steps of the trainer as it was prepared, a batch of a validation, and writing as much as a
+ * save does, are timed and then thrown away. What they took in memory is what a training takes but
+ * for the pixels it keeps. */
 #include "run/estimate.h"
 #include "facts.h"
 #include "walk.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Seconds of each part. */
 typedef struct times {
+    double opening;     /* data, and all else before images are read */
     double image;       /* to read and decode one, on one thread */
     double step, batch; /* of training; of images in a validation */
+    double save, best;  /* to save all; to save a model that is the best so far */
 } times;
 
 /* Floating-point operations of a step's products. */
@@ -88,13 +93,56 @@ done:
     return code;
 }
 
-static int measure(program *p, const training *t, times *out)
+/* Seconds until so many bytes are safe on the disk of the run, in a file without a name; 0 where
+ * the folder is yet to be made. */
+static int time_writing(program *p, const training *t, size_t bytes, double *seconds)
+{
+    static const char zeros[1 << 16];
+    const char *root = t->folder.root, *slash = strrchr(root, '/');
+    const bool exists = path_is_folder(root);
+    const int length = exists ? (int)strlen(root) : slash ? (int)(slash - root) : 0;
+    char path[PATH_ROOM];
+    *seconds = 0.0;
+    TRY(path_format(p, path, "%.*s%svqvae-XXXXXX", length, root, exists || slash ? "/" : ""));
+    const int file = mkstemp(path);
+    if (file < 0) return DONE;
+    (void)unlink(path);
+    const double began = seconds_now();
+    while (bytes > 0) {
+        const ssize_t n = write(file, zeros, bytes < sizeof zeros ? bytes : sizeof zeros);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        bytes -= (size_t)n;
+    }
+    const bool safe = bytes == 0 && fsync(file) == 0;
+    const int why = errno;
+    *seconds = seconds_now() - began;
+    (void)close(file);
+    if (safe) return DONE;
+    return fail(p, MACHINE_FAILED, "%s could not be saved to: %s", root, strerror(why));
+}
+
+/* A save writes each weight four times: in the model, in the state, and there as two moments.
+ * Beside the state it syncs the model, the metrics, and the folder twice. A best model is one more
+ * file. */
+static int time_saves(program *p, const training *t, size_t parameters, times *out)
+{
+    double all, little;
+    TRY(time_writing(p, t, 4 * sizeof(float) * parameters, &all));
+    TRY(time_writing(p, t, 1, &little));
+    out->save = all + 4.0 * little;
+    out->best = all / 4.0 + little;
+    return DONE;
+}
+
+static int measure(program *p, const training *t, size_t parameters, times *out)
 {
     uint8_t *pixels = NULL;
     int code;
     TRY_TO(read_batch(p, t, &pixels, &out->image));
     TRY_TO(time_steps(p, t, pixels, &out->step));
     TRY_TO(time_validation(p, t, pixels, &out->batch));
+    TRY_TO(time_saves(p, t, parameters, out));
 done:
     free(pixels);
     return code;
@@ -113,9 +161,10 @@ static double cached_share(const training *t, double *bytes)
     return *bytes / all;
 }
 
-static int64_t validations(const training *t)
+/* How often in all steps what is done every so many, and at the end. */
+static int64_t times_due(const training *t, int64_t every)
 {
-    const int64_t every = t->settings.train.valid_every, steps = t->settings.train.steps;
+    const int64_t steps = t->settings.train.steps;
     const int64_t last = every > 0 && steps % every == 0 ? 0 : 1;
     return last + (every > 0 ? steps / every - t->steps_done / every : 0);
 }
@@ -127,15 +176,19 @@ static json_t *time_facts(const program *p, const training *t, const times *s)
     double cached;
     (void)training_valid(t, &indices, &n_valid);
     const double image = s->image / vq_context_threads(p->ctx);
-    const double reading = image * (double)(t->parts.n_train + n_valid);
+    const double reading = s->opening + image * (double)(t->parts.n_train + n_valid);
     const double decoding = image * (double)batch * (1.0 - cached_share(t, &cached));
     const double step = s->step + decoding;
-    const double validation = s->batch * (double)((n_valid + batch - 1) / batch);
-    const int64_t steps = t->settings.train.steps - t->steps_done, n = validations(t);
-    return json_pack("{s:o, s:o, s:o, s:I, s:o}", "reading_seconds", fact_number(reading),
+    const double validation = s->batch * (double)((n_valid + batch - 1) / batch) + s->best;
+    const int64_t steps = t->settings.train.steps - t->steps_done;
+    const int64_t n = times_due(t, t->settings.train.valid_every);
+    const int64_t saves = times_due(t, t->settings.train.save_every);
+    const double all = reading + (double)steps * step + (double)n * validation;
+    return json_pack("{s:o, s:o, s:o, s:I, s:o, s:I, s:o}", "reading_seconds", fact_number(reading),
                      "step_seconds", fact_number(step), "validation_seconds",
-                     fact_number(validation), "validations", (json_int_t)n, "estimated_seconds",
-                     fact_number(reading + (double)steps * step + (double)n * validation));
+                     fact_number(validation), "validations", (json_int_t)n, "saving_seconds",
+                     fact_number(s->save), "saves", (json_int_t)saves, "estimated_seconds",
+                     fact_number(all + (double)saves * s->save));
 }
 
 /* Bytes of a validation beside the training: a model, a session for it and batches ahead. */
@@ -177,18 +230,18 @@ static int measure_model(program *p, const training *t, size_t *parameters, doub
     return code;
 }
 
-int training_estimate(program *p, const training *t, json_t **facts)
+int training_estimate(program *p, const training *t, double opening, json_t **facts)
 {
     const vq_model_config *config = vq_trainer_model_config(t->trainer);
     const int64_t size[] = {config->height, config->width, config->channels}, *indices;
-    times seconds = {0};
+    times seconds = {.opening = opening};
     int64_t n_valid;
     double memory;
     size_t parameters;
     json_t *all = NULL;
     (void)training_valid(t, &indices, &n_valid);
     TRY(measure_model(p, t, &parameters, &memory));
-    TRY(measure(p, t, &seconds));
+    TRY(measure(p, t, parameters, &seconds));
     TRY(settings_write(p, &t->settings, &all));
     json_t *time = time_facts(p, t, &seconds);
     *facts = json_pack("{s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:i, s:o}", "data",

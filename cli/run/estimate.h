@@ -7,7 +7,8 @@
 #include <jansson.h>
 
 /** Parameters, memory, work and time of a training that was only planned, and all of its settings.
- *  Takes a few steps with its trainer, which is of no use afterwards. json_decref() it. */
-int training_estimate(program *p, const training *t, json_t **facts);
+ *  Takes a few steps with its trainer, which is of no use afterwards. json_decref() it.
+ *  @param opening  seconds that preparing it took, data unpacked included */
+int training_estimate(program *p, const training *t, double opening, json_t **facts);
 
 #endif

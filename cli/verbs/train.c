@@ -205,10 +205,11 @@ static int run(program *p, const void *parsed, int n, char **operands)
     t = memory;
     t->lock = -1;
     interrupt_listen();
+    const double began = seconds_now();
     TRY_TO(prepare(p, o, n, operands, t));
     if (o->dry_run) {
         json_t *facts = NULL;
-        TRY_TO(training_estimate(p, t, &facts));
+        TRY_TO(training_estimate(p, t, seconds_now() - began, &facts));
         TRY_TO(facts_print(p, facts));
         goto done;
     }

@@ -179,14 +179,17 @@ assert_same_run() {
     [ ! -e run ]
     [ "$(field training_images < plan)" = 9500 ]
     [ "$(field steps < plan)" = 1188 ] # ceil(2 * 9500 / 16)
-    for key in memory_mb step_gflop step_seconds validation_seconds estimated_seconds; do
+    for key in memory_mb step_gflop step_seconds validation_seconds saving_seconds estimated_seconds; do
         awk -v x="$(field $key < plan)" 'BEGIN { exit !(x > 0) }'
     done
-    # The time is that of all parts, validations after every 100 steps and the last.
+    [ -z "$(ls -A | grep vqvae-)" ] # nothing is left of what was written to be timed
+    # The time is that of all parts, validations and saves after every 100 steps and the last.
     [ "$(field validations < plan)" = 12 ]
+    [ "$(field saves < plan)" = 12 ]
     awk -v all="$(field estimated_seconds < plan)" -v s="$(field step_seconds < plan)" \
         -v v="$(field validation_seconds < plan)" -v r="$(field reading_seconds < plan)" \
-        'BEGIN { d = (r + 1188 * s + 12 * v) / all - 1; exit !(d * d < 1e-9) }'
+        -v w="$(field saving_seconds < plan)" \
+        'BEGIN { d = (r + 1188 * s + 12 * v + 12 * w) / all - 1; exit !(d * d < 1e-9) }'
     train "$data" -o run --preset tiny --steps 4
     [ "$(field parameters < plan)" = "$("$VQVAE" inspect run/model.safetensors --json |
         field parameters)" ]
