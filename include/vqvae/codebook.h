@@ -153,8 +153,8 @@ VQ_API VQ_MUST_USE vq_status vq_codebook_quantize(vq_context *ctx, const vq_code
  * by 6e-4 of it. Cut larger steps where that matters.
  * @param n    1 to 2^24, up to which counts are exact
  * @param out  what is wanted of the quantising; NULL: nothing
- * @return VQ_OK; VQ_E_SHAPE (n out of range); VQ_E_NUMERIC (a number is not finite, or a code would not
- *         be); VQ_E_NOMEM
+ * @return VQ_OK; VQ_E_SHAPE (n out of range); VQ_E_NUMERIC (a number is not finite, or a code would
+ *         not be); VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_step(vq_context *ctx, vq_codebook *book, size_t n,
                                               const float *z, const vq_quantized *out);
