@@ -14,13 +14,14 @@
 typedef struct doctor_options {
     common_options common;
     int64_t batch;
-    bool fast;
+    bool fast, strict;
 } doctor_options;
 
 #define DOCTOR(...) OPTION(doctor_options, __VA_ARGS__)
 static const option options[] = {
     DOCTOR(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     DOCTOR(fast, 0, NULL, "", FAST_HELP),
+    DOCTOR(strict, 0, NULL, "", STRICT_HELP),
 };
 
 /* ---- figures ------------------------------------------------------------- */
@@ -123,7 +124,7 @@ static json_t *findings_json(const verdict *v)
 }
 
 /* Figures first, so that what they say stands at the end. */
-static int print_verdicts(program *p, const verdict *v, size_t n)
+static int print_verdicts(program *p, const verdict *v, size_t n, int64_t skipped)
 {
     json_t *levels = json_array();
     for (size_t l = 0; l < n; l++) {
@@ -132,8 +133,8 @@ static int print_verdicts(program *p, const verdict *v, size_t n)
         (void)json_array_append_new(levels, level);
     }
     if (p->json)
-        return facts_print(p, json_pack("{s:I, s:o}", "images", (json_int_t)v->figures.images,
-                                        "levels", levels));
+        return facts_print(p, json_pack("{s:I, s:I, s:o}", "images", (json_int_t)v->figures.images,
+                                        "skipped", (json_int_t)skipped, "levels", levels));
     int code = DONE;
     for (size_t l = 0; l < n && code == DONE; l++)
         code = facts_print(p, json_incref(json_array_get(levels, l)));
@@ -217,7 +218,7 @@ static int read_record(program *p, const char *path, vq_training_record *record,
 }
 
 static int judge(program *p, const vq_model *model, vq_diagnosis *diagnosis,
-                 const vq_training_record *record)
+                 const vq_training_record *record, int64_t skipped)
 {
     const vq_model_config *config = vq_model_configuration(model);
     void *memory = NULL;
@@ -229,30 +230,48 @@ static int judge(program *p, const vq_model *model, vq_diagnosis *diagnosis,
         TRY_TO(lib(p, vq_diagnosis_figures(p->ctx, diagnosis, l, &v[l].figures)));
         v[l].n = vq_diagnosis_findings(config, l, &v[l].figures, record, v[l].findings);
     }
-    TRY_TO(print_verdicts(p, v, config->n_levels));
+    TRY_TO(print_verdicts(p, v, config->n_levels, skipped));
 done:
     free(memory);
     return code;
 }
 
+/* Images, and those of them that are left out. */
+typedef struct patients {
+    const char *source;
+    const vq_dataset *data;
+    skip_list skips;
+} patients;
+
+static int leave_out(program *p, void *user, const vq_loaded *image)
+{
+    patients *all = user;
+    return skip_image(p, &all->skips, all->source, all->data, image->index, image->status,
+                      image->sentence);
+}
+
 /* Runs all images through the encoder. */
 static int examine(program *p, const doctor_options *o, const vq_model *model,
-                   const vq_data_config *intake, const vq_dataset *data, vq_diagnosis *diagnosis)
+                   const vq_data_config *intake, patients *all, vq_diagnosis *diagnosis)
 {
+    const vq_dataset *data = all->data;
     vq_session *session = NULL;
     walk w = {0};
     const uint8_t *pixels = NULL;
-    int64_t count = vq_dataset_count(data);
-    const int64_t batch = o->batch < count ? o->batch : count;
+    const int64_t n = vq_dataset_count(data), batch = o->batch < n ? o->batch : n;
+    int64_t count;
     int code;
     TRY_TO(session_for(p, model, data, batch, o->fast, &session));
-    TRY_TO(walk_begin(p, data, NULL, count, batch, NULL, NULL, &w));
+    TRY_TO(walk_begin(p, data, NULL, n, batch, leave_out, all, &w));
     w.tells_fit = intake_words(intake);
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
         if (count == 0) break;
         TRY_TO(lib(p, vq_session_diagnose(session, count, pixels, diagnosis)));
     }
+    skips_tell(p, &all->skips, NULL);
+    if (all->skips.n == n)
+        TRY_TO(fail(p, BAD_INPUT, "none of the %" PRId64 " images can be read", n));
 done:
     walk_end(p, &w);
     vq_session_destroy(session);
@@ -264,6 +283,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const doctor_options *o = parsed;
     vq_model *model = NULL;
     vq_dataset *data = NULL;
+    patients all = {.source = operands[1], .skips = {.strict = o->strict}};
     vq_diagnosis *diagnosis = NULL;
     vq_data_config intake;
     vq_training_record record;
@@ -274,9 +294,11 @@ static int run(program *p, const void *parsed, int n, char **operands)
     TRY_TO(intake_of_model(p, operands[0], model, false, &intake));
     TRY_TO(intake_open(p, &intake, operands + 1, n - 1, &data));
     TRY_TO(lib(p, vq_diagnosis_create(p->ctx, model, &diagnosis)));
-    TRY_TO(examine(p, o, model, &intake, data, diagnosis));
-    TRY_TO(judge(p, model, diagnosis, &record));
+    all.data = data;
+    TRY_TO(examine(p, o, model, &intake, &all, diagnosis));
+    TRY_TO(judge(p, model, diagnosis, &record, all.skips.n));
 done:
+    skips_clear(&all.skips);
     vq_diagnosis_destroy(p->ctx, diagnosis);
     if (data) vq_dataset_close(p->ctx, data);
     vq_model_destroy(p->ctx, model);
