@@ -16,7 +16,8 @@ const char help_summary[] = "images into small grids of codes and back, learnt o
 const char help_inputs[] =
     "MODEL is a .safetensors file or a run folder (its best model). DATA is a folder, a .tar\n"
     "or a list (.txt) of PNG, JPEG and WebP images, one image, IDX files or their .gz, CIFAR\n"
-    ".bin files, an .npy or .npz of bytes; DATA:train names a part of it.";
+    ".bin files, an .npy or .npz of bytes; DATA:train names a part of it. Several DATA\n"
+    "are read as one.";
 const char help_results[] =
     "Results go to standard output, progress and errors to standard error.\n"
     "Exit codes: 0 done, 1 the input or a file was wrong, 2 the command line was wrong,\n"

@@ -293,6 +293,31 @@ static int settings_facts(program *p, const char *path)
                                     "holds", object));
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Classes that are only numbered are called by their numbers, those that occur. */
+static int add_numbered(program *p, const vq_dataset *data, json_t *classes)
+{
+    const int64_t n = vq_dataset_count(data);
+    void *memory = NULL;
+    TRY(allocate(p, (size_t)n, sizeof(int64_t), &memory));
+    int64_t *labels = memory;
+    for (int64_t i = 0; i < n; i++) labels[i] = vq_dataset_label(data, i);
+    qsort(labels, (size_t)n, sizeof *labels, by_value);
+    for (int64_t i = 0; i < n; i++) {
+        char number[24];
+        if (labels[i] < 0 || (i > 0 && labels[i] == labels[i - 1])) continue;
+        (void)snprintf(number, sizeof number, "%" PRId64, labels[i]);
+        (void)json_array_append_new(classes, json_string(number));
+    }
+    free(labels);
+    return DONE;
+}
+
 static int data_facts(program *p, const char *path)
 {
     vq_data_config config;
@@ -306,6 +331,7 @@ static int data_facts(program *p, const char *path)
     const char *name;
     for (int64_t i = 0; (name = vq_dataset_class(data, i)) != NULL; i++)
         (void)json_array_append_new(classes, fact_text(name));
+    const int code = json_array_size(classes) > 0 ? DONE : add_numbered(p, data, classes);
     json_t *facts = json_pack("{s:o, s:s, s:I, s:o, s:I, s:o}", "file", fact_text(path), "kind",
                               "images", "images", (json_int_t)vq_dataset_count(data), "first_image",
                               fact_list(size, 3), "classes", (json_int_t)json_array_size(classes),
@@ -313,7 +339,9 @@ static int data_facts(program *p, const char *path)
     if (facts && p->json) (void)json_object_set(facts, "class_names", classes);
     json_decref(classes);
     vq_dataset_close(p->ctx, data);
-    return facts_print(p, facts);
+    if (code == DONE) return facts_print(p, facts);
+    json_decref(facts);
+    return code;
 }
 
 static int run(program *p, const void *parsed, int n, char **operands)
