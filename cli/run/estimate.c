@@ -8,6 +8,7 @@
 #include "facts.h"
 #include "walk.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,6 +229,61 @@ static int measure_model(program *p, const training *t, size_t *parameters, doub
     const int code = memory_bytes(p, t, model, bytes);
     vq_model_destroy(p->ctx, model);
     return code;
+}
+
+/* ---- more than there is ---------------------------------------------------- */
+
+/* What a trainer takes with so many images a step; false where that is too much by itself. */
+static bool measure_batch(program *p, const training *t, int64_t batch, double *bytes,
+                          size_t *parameters)
+{
+    vq_train_config config = t->settings.train;
+    vq_trainer *trainer = NULL;
+    vq_model *model = NULL;
+    config.batch = batch;
+    const bool fits = vq_trainer_create(p->ctx, &t->settings.model, &config, &t->about,
+                                        t->source.backend, NULL, &trainer) == VQ_OK &&
+                      vq_trainer_model(trainer, &model) == VQ_OK;
+    if (fits) *bytes = (double)vq_trainer_bytes(trainer);
+    if (fits) *parameters = vq_model_parameters(model);
+    vq_model_destroy(p->ctx, model);
+    vq_trainer_destroy(trainer);
+    return fits;
+}
+
+static size_t largest_codebook(const vq_model_config *config)
+{
+    size_t largest = 0;
+    for (size_t i = 1; i < config->n_levels; i++)
+        if (config->level[i].k * config->level[i].d >
+            config->level[largest].k * config->level[largest].d)
+            largest = i;
+    return largest;
+}
+
+/* Memory grows with the batch in a straight line, which two small ones give. */
+int training_too_large(program *p, const training *t)
+{
+    char sentence[512];
+    double one, two;
+    size_t parameters;
+    const int64_t batch = t->settings.train.batch;
+    const vq_model_config *config = &t->settings.model;
+    (void)snprintf(sentence, sizeof sentence, "%.500s", p->error);
+    if (measure_batch(p, t, 1, &one, &parameters) && measure_batch(p, t, 2, &two, &parameters))
+        return fail(p, MACHINE_FAILED,
+                    "%s: a training of %zu parameters takes about %.0f MB at a batch of %" PRId64
+                    ", %.0f MB at 1 and %.1f MB more for each image; lower train.batch",
+                    sentence, parameters, (one + (double)(batch - 1) * (two - one)) / (1 << 20),
+                    batch, one / (1 << 20), (two - one) / (1 << 20));
+    const size_t l = largest_codebook(config);
+    const double numbers = (double)config->level[l].k * (double)config->level[l].d;
+    return fail(p, MACHINE_FAILED,
+                "%s, even at a batch of 1: the codebook of model.level.%zu alone is %" PRId64
+                " x %" PRId64 " parameters, %.0f MB for each of several copies that a training "
+                "holds; lower model.level.%zu.k and .d, or the width of the levels",
+                sentence, l, config->level[l].k, config->level[l].d,
+                numbers * sizeof(float) / (1 << 20), l);
 }
 
 int training_estimate(program *p, const training *t, double opening, json_t **facts)

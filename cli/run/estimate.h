@@ -11,4 +11,8 @@
  *  @param opening  seconds that preparing it took, data unpacked included */
 int training_estimate(program *p, const training *t, double opening, json_t **facts);
 
+/** Where memory was short for it: adds to the failure how much the training would take, and which
+ *  settings to lower. Returns the exit code. */
+int training_too_large(program *p, const training *t);
+
 #endif

@@ -193,6 +193,16 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     return announce(p, t, goes_on);
 }
 
+/* What --dry-run has to say, of a training that memory cannot hold too. @param code  of preparing */
+static int plan(program *p, const training *t, int code, double opening)
+{
+    json_t *facts = NULL;
+    if (code == DONE) code = training_estimate(p, t, opening, &facts);
+    if (code == MACHINE_FAILED && p->status == VQ_E_NOMEM && t->about.images > 0)
+        return training_too_large(p, t);
+    return code == DONE ? facts_print(p, facts) : code;
+}
+
 static int run(program *p, const void *parsed, int n, char **operands)
 {
     const train_options *o = parsed;
@@ -206,13 +216,12 @@ static int run(program *p, const void *parsed, int n, char **operands)
     t->lock = -1;
     interrupt_listen();
     const double began = seconds_now();
-    TRY_TO(prepare(p, o, n, operands, t));
+    code = prepare(p, o, n, operands, t);
     if (o->dry_run) {
-        json_t *facts = NULL;
-        TRY_TO(training_estimate(p, t, seconds_now() - began, &facts));
-        TRY_TO(facts_print(p, facts));
+        TRY_TO(plan(p, t, code, seconds_now() - began));
         goto done;
     }
+    TRY_TO(code);
     TRY_TO(training_run(p, t));
     TRY_TO(result_facts(p, t));
     say(p, "`vqvae report %s` makes a page of it", t->folder.root);
