@@ -86,6 +86,9 @@ static int validate(program *p, loop *l, score *out)
                             .skips = &t->skips};
     TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));
     TRY_TO(evaluate(p, model, &what, out, NULL));
+    if (out->images == 0)
+        TRY_TO(fail(p, BAD_INPUT, "%s: none of the %" PRId64 " held-out images can be read now",
+                    what.source, n));
     const bool best = isfinite(out->nmse) && (t->best_step == 0 || out->nmse < t->best_nmse);
     progress_valid(p, step, out, best);
     if (best) {
@@ -97,6 +100,16 @@ done:
     vq_model_destroy(p->ctx, model);
     l->progress.paused += seconds_now() - began;
     return code;
+}
+
+/* Images that cannot be read end a training; what it has learned is kept. */
+static int data_failed(program *p, loop *l, int code)
+{
+    char sentence[sizeof p->error];
+    const int64_t at = vq_trainer_position(l->t->trainer);
+    memcpy(sentence, p->error, sizeof sentence);
+    if (l->saved != at && save_all(p, l) != DONE) return fail(p, code, "%s", sentence);
+    return fail(p, code, "%.900s; %.900s keeps step %" PRId64, sentence, l->t->folder.state, at);
 }
 
 static bool is_due(int64_t step, int64_t every)
@@ -116,8 +129,11 @@ static int after_step(program *p, loop *l, const vq_step_metrics *m)
         const pace at =
             progress_pace(&l->progress, m->step, l->waited + vq_loader_waited(l->loader));
         progress_line(p, &l->progress, m);
-        if (validates) TRY(validate(p, l, &valid));
-        TRY(metrics_add(p, &l->metrics, m, validates ? &valid : NULL, &at));
+        const int code = validates ? validate(p, l, &valid) : DONE;
+        const bool valid_known = validates && code == DONE;
+        TRY(metrics_add(p, &l->metrics, m, valid_known ? &valid : NULL, &at));
+        if (code == BAD_INPUT && p->status != VQ_E_NUMERIC) return data_failed(p, l, code);
+        TRY(code);
     }
     if (last || interrupted() || is_due(m->step, t->settings.train.save_every)) TRY(save_all(p, l));
     return DONE;
@@ -134,16 +150,6 @@ static int diverged(program *p, const loop *l)
                 "training diverged after step %" PRId64 ": %.900s; %.900s, try a lower "
                 "train.lr",
                 vq_trainer_position(l->t->trainer), sentence, kept);
-}
-
-/* Images that cannot be read end a training; what it has learned is kept. */
-static int data_failed(program *p, loop *l, int code)
-{
-    char sentence[sizeof p->error];
-    const int64_t at = vq_trainer_position(l->t->trainer);
-    memcpy(sentence, p->error, sizeof sentence);
-    if (l->saved != at && save_all(p, l) != DONE) return fail(p, code, "%s", sentence);
-    return fail(p, code, "%.900s; %.900s keeps step %" PRId64, sentence, l->t->folder.state, at);
 }
 
 /* Images that vanished since they were read first: others of the batch stand in for them, but a
