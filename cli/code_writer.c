@@ -2,6 +2,7 @@
  * cli/code_writer.c -- codes and their index, written while images are encoded. */
 #include "code_writer.h"
 #include "facts.h"
+#include "skips.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,16 +38,17 @@ static int add_size(program *p, code_writer *w, int64_t height, int64_t width)
     return DONE;
 }
 
-int code_writer_set_size(program *p, code_writer *w, int64_t height, int64_t width)
+int code_writer_set_size(program *p, code_writer *w, int64_t height, int64_t width,
+                         const char *image)
 {
     for (w->at = 0; w->at < w->n_sizes; w->at++)
         if (w->sizes[w->at].height == height && w->sizes[w->at].width == width) return DONE;
     if (w->npy && w->n_sizes > 0)
         return fail(p, BAD_INPUT,
-                    "images of %" PRId64 "x%" PRId64 " after images of %" PRId64 "x%" PRId64
-                    " do not fit into one .npy; a .safetensors holds all sizes, and --size model "
-                    "brings all to that of the model",
-                    width, height, w->sizes[0].width, w->sizes[0].height);
+                    "%s is %" PRId64 "x%" PRId64 ", those before it %" PRId64 "x%" PRId64
+                    ", and one .npy holds one size: -o NAME.safetensors holds all sizes, "
+                    "--size model brings all to that of the model",
+                    image, width, height, w->sizes[0].width, w->sizes[0].height);
     return add_size(p, w, height, width);
 }
 
@@ -90,6 +92,7 @@ int code_writer_add(program *p, code_writer *w, int64_t n, const uint32_t *codes
 /* The name of a class, or its number where classes are only numbered. */
 static json_t *class_of(const vq_dataset *data, int64_t index)
 {
+    if (!data) return json_null();
     const int64_t label = vq_dataset_label(data, index);
     const char *class = vq_dataset_class(data, label);
     char number[24];
@@ -105,7 +108,7 @@ int code_writer_row(program *p, code_writer *w, const char *source, const vq_dat
     const bool good = image->status == VQ_OK;
     code_size *s = good ? &w->sizes[w->at] : NULL;
     json_t *row = json_pack("{s:o, s:o, s:o}", "source", fact_text(source), "path",
-                            fact_text(vq_dataset_name(data, image->index)), "class",
+                            fact_text(image_name(source, data, image->index)), "class",
                             class_of(data, image->index));
     if (row && good) {
         (void)json_object_set_new(row, "row", json_integer(s->images++));

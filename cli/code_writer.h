@@ -30,11 +30,14 @@ typedef struct code_writer {
 /** Begins both files; neither is seen before code_writer_commit(). */
 int code_writer_begin(program *p, const char *path, const char *index, const vq_model *model,
                       code_writer *w);
-/** From now on images of this size are added. BAD_INPUT for a second size in a .npy. */
-int code_writer_set_size(program *p, code_writer *w, int64_t height, int64_t width);
+/** From now on images of this size are added. BAD_INPUT for a second size in a .npy.
+ *  @param image  names the first of them */
+int code_writer_set_size(program *p, code_writer *w, int64_t height, int64_t width,
+                         const char *image);
 /** Adds the codes of n images, as sessions give them. */
 int code_writer_add(program *p, code_writer *w, int64_t n, const uint32_t *codes);
-/** Adds the row of the next image that is added, or of one that was left out. */
+/** Adds the row of the next image that is added, or of one that was left out.
+ *  @param data  NULL: the source is an image that could not be opened */
 int code_writer_row(program *p, code_writer *w, const char *source, const vq_dataset *data,
                     const vq_loaded *image);
 /** Puts codes and index in their places. */

@@ -54,12 +54,12 @@ char *facts_text(const json_t *facts, size_t flags)
 char *facts_text_exact(const json_t *facts)
 {
     enum { SHORT = 15, EXACT = 17 }; /* digits that most numbers, and all, need to come back */
-    char *text = json_dumps(facts, JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT));
-    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    char *brief = json_dumps(facts, JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT));
+    json_t *again = brief ? json_loads(brief, 0, NULL) : NULL;
     const bool same = json_equal(facts, again);
     json_decref(again);
-    if (same || !text) return text;
-    free(text);
+    if (same || !brief) return brief;
+    free(brief);
     return json_dumps(facts, JSON_INDENT(2) | JSON_REAL_PRECISION(EXACT));
 }
 
@@ -125,11 +125,11 @@ static void print_table(const json_t *rows, int indent)
         size_t c = 0;
         printf("%*s", indent, "");
         json_object_foreach (row, key, value) {
-            char text[4 * CELL];
+            char cell[4 * CELL];
             if (c == COLUMNS) break;
-            fact_cell(value, text, sizeof text);
+            fact_cell(value, cell, sizeof cell);
             const bool right = json_is_number(value);
-            printf("%*s%s", right ? (int)width[c] : -(int)width[c], head ? key : text, "  ");
+            printf("%*s%s", right ? (int)width[c] : -(int)width[c], head ? key : cell, "  ");
             c++;
         }
         printf("\n");
@@ -149,15 +149,15 @@ static void print_object(const json_t *facts, int indent)
     json_object_foreach ((json_t *)(uintptr_t)facts, key, value)
         if ((int)strlen(key) > width) width = (int)strlen(key);
     json_object_foreach ((json_t *)(uintptr_t)facts, key, value) {
-        char text[16 * CELL];
+        char cell[16 * CELL];
         if (json_is_object(value) || is_table(value)) {
             printf("%*s%s\n", indent, "", key);
             if (is_table(value)) print_table(value, indent + 2);
             else print_object(value, indent + 2);
             continue;
         }
-        fact_cell(value, text, sizeof text);
-        printf("%*s%-*s  %s\n", indent, "", width, key, text);
+        fact_cell(value, cell, sizeof cell);
+        printf("%*s%-*s  %s\n", indent, "", width, key, cell);
     }
 }
 

@@ -52,7 +52,9 @@ int path_absolute(program *p, const char *path, char to[PATH_ROOM])
     const char *part = path_exists(path) ? NULL : strrchr(path, ':');
     TRY(path_format(p, place, "%.*s", part ? (int)(part - path) : (int)strlen(path), path));
     char *whole = realpath(place, NULL);
-    if (!whole) return fail(p, BAD_INPUT, "%s: %s", place, strerror(errno));
+    if (!whole)
+        return fail(p, BAD_INPUT, "%s: %s", place,
+                    errno == ENOENT ? "no such file or folder" : strerror(errno));
     const int code = path_format(p, to, "%s%s", whole, part ? part : "");
     free(whole);
     return code;
@@ -78,17 +80,43 @@ int output_check(program *p, const char *path, bool force)
     return fail(p, BAD_INPUT, "%s: there is no folder %s", path, parent);
 }
 
-int output_check_ending(program *p, const char *option, const char *path, const char *extension)
-{
-    if (path_has_extension(path, extension)) return DONE;
-    return fail(p, BAD_USAGE, "%s %s must end in %s", option, path, extension);
-}
-
 /* Whether both paths lead to one file or folder that exists. */
 static bool path_same(const char *a, const char *b)
 {
     struct stat x, y;
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Whether the input is the file, or a run that it belongs to. */
+static bool is_part_of(const char *path, const char *input)
+{
+    static const char *const of_run[] = {"best.safetensors", "model.safetensors",
+                                         "state.safetensors", "config.json"};
+    char inside[PATH_ROOM + 32];
+    if (path_same(path, input)) return true;
+    for (size_t i = 0; i < sizeof of_run / sizeof *of_run; i++) {
+        (void)snprintf(inside, sizeof inside, "%s/%s", input, of_run[i]);
+        if (path_same(path, inside)) return true;
+    }
+    return false;
+}
+
+int output_check_inputs(program *p, const char *path, char *const *inputs, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (is_part_of(path, inputs[i]))
+            return fail(
+                p, BAD_INPUT,
+                "%s is read here, so it is not overwritten, even with --force; name another "
+                "output",
+                path);
+    return DONE;
+}
+
+int output_check_ending(program *p, const char *option, const char *path, const char *extension)
+{
+    if (path_has_extension(path, extension)) return DONE;
+    return fail(p, BAD_USAGE, "%s %s must end in %s", option, path, extension);
 }
 
 /* Files that do not exist yet are one where name and folder are. */
@@ -124,10 +152,12 @@ int folder_make(program *p, const char *path)
     for (size_t i = 1; i <= n; i++) {
         if (path[i] != '/' && path[i] != 0) continue;
         TRY(path_format(p, upto, "%.*s", (int)i, path));
-        if (mkdir(upto, 0777) == 0 || path_is_folder(upto)) continue;
-        const int code = errno == ENOSPC || errno == EROFS ? MACHINE_FAILED : BAD_INPUT;
-        return fail(p, code, "cannot make the folder %s: %s", upto,
-                    errno == EEXIST ? "a file of that name is in the way" : strerror(errno));
+        if (mkdir(upto, 0777) == 0) continue;
+        const int reason = errno; /* of mkdir, before anything is looked at */
+        if (path_is_folder(upto)) continue;
+        const bool full = reason == ENOSPC || reason == EDQUOT || reason == EROFS || reason == EIO;
+        return fail(p, full ? MACHINE_FAILED : BAD_INPUT, "cannot make the folder %s: %s", upto,
+                    reason == EEXIST ? "a file of that name is in the way" : strerror(reason));
     }
     return DONE;
 }

@@ -21,6 +21,9 @@ int path_absolute(program *p, const char *path, char to[PATH_ROOM]);
 
 /** Refuses an output that exists, unless forced, or whose folder does not. */
 int output_check(program *p, const char *path, bool force);
+/** Refuses an output that is one of the n inputs, or a file that makes an input a run, whatever
+ *  name it has. */
+int output_check_inputs(program *p, const char *path, char *const *inputs, int n);
 /** Refuses an output that the option names whose path does not end in the extension. */
 int output_check_ending(program *p, const char *option, const char *path, const char *extension);
 /** Refuses two outputs, named by two options, that are one file, by whatever names. */

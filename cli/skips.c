@@ -4,6 +4,7 @@
 #include "facts.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { WARNED = 5 }; /* more would hide whatever else is said */
 
@@ -32,6 +33,13 @@ static int note(program *p, skip_list *list, const char *source, int64_t index, 
     return good ? DONE : fail(p, MACHINE_FAILED, "no memory for the list of images left out");
 }
 
+const char *image_name(const char *source, const vq_dataset *data, int64_t index)
+{
+    const char *slash = strrchr(source, '/');
+    if (data) return vq_dataset_name(data, index);
+    return slash ? slash + 1 : source;
+}
+
 int skip_image(program *p, skip_list *list, const char *source, const vq_dataset *data,
                int64_t index, vq_status status, const char *sentence)
 {
@@ -42,7 +50,7 @@ int skip_image(program *p, skip_list *list, const char *source, const vq_dataset
     if (known) return DONE;
     if (list->n < WARNED) warn(p, "left out: %s", sentence);
     list->n++;
-    add_row(list, source, vq_dataset_name(data, index), index, sentence);
+    add_row(list, source, image_name(source, data, index), index, sentence);
     return text_check(p, &list->rows);
 }
 

@@ -15,7 +15,11 @@ typedef struct skip_list {
     json_t *known; /* the images in it, which epoch after epoch may meet again */
 } skip_list;
 
-/** Leaves out one image of the dataset that `source` names, with a warning for each of the first
+/** What image `index` of the data is called; where there are none, as the source could not be
+ *  opened, the source without its folder. */
+const char *image_name(const char *source, const vq_dataset *data, int64_t index);
+/** Leaves out one image of the dataset that `source` names (NULL: it could
+ *  not be opened), with a warning for each of the first
  *  few; BAD_INPUT, with the sentence, where the list is strict or the image only has another size
  *  than is taken. */
 int skip_image(program *p, skip_list *list, const char *source, const vq_dataset *data,

@@ -41,8 +41,9 @@ static int check_npy(program *p, const char *what, const char *path)
     return fail(p, BAD_USAGE, "%s %s must end in .npy", what, path);
 }
 
-static int check_codebook(program *p, const codebook_options *o)
+static int check_codebook(program *p, const codebook_options *o, char *const *operands)
 {
+    TRY(output_check_inputs(p, o->out, operands, 1));
     if (path_has_extension(o->out, ".npy") || path_has_extension(o->out, ".safetensors"))
         return output_check(p, o->out, o->force);
     return fail(p, BAD_USAGE, "-o %s must end in .npy or .safetensors", o->out);
@@ -138,7 +139,7 @@ static int fit(program *p, const codebook_options *o, char **operands)
     int code;
     if (o->codes == OPTION_UNSET)
         return fail(p, BAD_USAGE, "codebook fit needs -k N, the number of codes");
-    TRY(check_codebook(p, o));
+    TRY(check_codebook(p, o, operands));
     const double began = seconds_now();
     TRY_TO(lib(p, vq_matrix_open(p->ctx, operands[0], &f.data)));
     TRY_TO(take_rows(p, &f));
@@ -272,7 +273,9 @@ static int assign(program *p, const codebook_options *o, char **operands)
     assigning a = {.o = o};
     int code;
     TRY(check_npy(p, "-o", o->out));
+    TRY(output_check_inputs(p, o->out, operands, 2));
     TRY(output_check(p, o->out, o->force));
+    if (o->distances) TRY(output_check_inputs(p, o->distances, operands, 2));
     if (o->distances) TRY(check_npy(p, "--distances", o->distances));
     if (o->distances) TRY(output_check_apart(p, "-o", o->out, "--distances", o->distances));
     if (o->distances) TRY(output_check(p, o->distances, o->force));
@@ -304,7 +307,7 @@ static int export(program *p, const codebook_options *o, char **operands)
 {
     vq_codebook *book = NULL;
     vq_codebook_statistics s;
-    TRY(check_codebook(p, o));
+    TRY(check_codebook(p, o, operands));
     TRY(load(p, o, operands[0], &book));
     int code = lib_writing(p, vq_codebook_save(p->ctx, book, o->out));
     vq_codebook_measure(book, NULL, &s);

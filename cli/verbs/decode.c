@@ -236,7 +236,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const bool npy = path_has_extension(o->out, ".npy");
     decoder d = {.o = o, .path = operands[1]};
     int code;
-    (void)n;
+    if (npy) TRY(output_check_inputs(p, o->out, operands, n));
     if (npy) TRY(output_check(p, o->out, o->force));
     else TRY(output_check_folder(p, o->out, "a folder or a file ending in .npy"));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &d.model)));

@@ -46,9 +46,11 @@ typedef struct encoder {
     code_writer writer;
     skip_list skips;
     double waited; /* seconds, for images */
+    bool alone;    /* there is one input */
     char arithmetic[96];
 
     vq_session *session, *exact;   /* exact: only where flips are counted */
+    char refused[512];             /* why the model takes no images of this size; "": it does */
     int64_t batch, height, width;  /* of the sessions */
     uint32_t *codes, *exact_codes; /* of a batch */
     int64_t compared, flips;
@@ -79,20 +81,78 @@ static void drop_sessions(encoder *e)
     e->codes = e->exact_codes = NULL;
 }
 
-static int fit_session(program *p, encoder *e, const vq_dataset *data, int64_t images)
+/* An input, and which of its images are encoded: the n listed ones, or without a list all. */
+typedef struct input {
+    encoder *e;
+    const char *source;
+    const vq_dataset *data;
+    const int64_t *indices;
+    int64_t n;
+} input;
+
+/* "photos: image 1.png", or of an image that is an input by itself its path. */
+static int words_of_image(program *p, const input *in, int64_t index, char to[PATH_ROOM])
 {
-    int64_t size[3];
-    void *memory = NULL;
-    vq_dataset_size(data, size);
-    const int64_t batch = batch_for(e, images, size);
-    TRY(code_writer_set_size(p, &e->writer, size[0], size[1]));
-    if (e->session && e->batch >= batch && e->height == size[0] && e->width == size[1]) return DONE;
+    if (vq_dataset_count(in->data) == 1) return path_format(p, to, "%s", in->source);
+    return path_format(p, to, "%s: image %s", in->source, vq_dataset_name(in->data, index));
+}
+
+static int words_of_first(program *p, const input *in, char to[PATH_ROOM])
+{
+    if (in->indices || in->n == 1)
+        return words_of_image(p, in, in->indices ? in->indices[0] : 0, to);
+    return path_format(p, to, "%s: the first image", in->source);
+}
+
+/* Images too large for the model are left out one by one; a lack of memory ends all, and names the
+ * image that it was met at. */
+static int judge_refusal(program *p, const input *in, int code)
+{
+    encoder *e = in->e;
+    char image[PATH_ROOM], sentence[sizeof e->refused];
+    (void)snprintf(sentence, sizeof sentence, "%.*s", (int)sizeof sentence - 1, p->error);
+    drop_sessions(e);
+    if (code == BAD_INPUT && e->o->size == SIZE_OWN) {
+        memcpy(e->refused, sentence, sizeof sentence);
+        p->error[0] = 0;
+        return DONE;
+    }
+    TRY(words_of_first(p, in, image));
+    return fail(p, code,
+                "%.900s of %" PRId64 "x%" PRId64 " cannot be encoded: %.500s; make it smaller%s",
+                image, e->width, e->height, sentence,
+                e->o->size == SIZE_OWN ? ", or let --size model do so" : "");
+}
+
+static int make_sessions(program *p, const input *in, int64_t batch, const int64_t size[3])
+{
+    encoder *e = in->e;
     drop_sessions(e);
     e->batch = batch;
     e->height = size[0];
     e->width = size[1];
-    TRY(session_for(p, e->model, data, batch, e->o->fast, &e->session));
-    if (e->o->flips) TRY(session_for(p, e->model, data, batch, false, &e->exact));
+    int code = session_for(p, e->model, in->data, batch, e->o->fast, &e->session);
+    if (code == DONE && e->o->flips)
+        code = session_for(p, e->model, in->data, batch, false, &e->exact);
+    return code == DONE ? DONE : judge_refusal(p, in, code);
+}
+
+static int fit_session(program *p, const input *in)
+{
+    encoder *e = in->e;
+    int64_t size[3];
+    char image[PATH_ROOM];
+    void *memory = NULL;
+    vq_dataset_size(in->data, size);
+    const int64_t batch = batch_for(e, in->n, size);
+    const bool same_size = e->height == size[0] && e->width == size[1];
+    const bool fits = e->session && e->batch >= batch && same_size;
+    e->refused[0] = 0;
+    if (!fits) TRY(make_sessions(p, in, batch, size));
+    if (e->refused[0]) return DONE;
+    TRY(words_of_first(p, in, image));
+    TRY(code_writer_set_size(p, &e->writer, size[0], size[1], image));
+    if (fits) return DONE;
     const size_t codes = (size_t)batch * e->writer.sizes[e->writer.at].per_image;
     TRY(allocate(p, 2 * codes, sizeof *e->codes, &memory));
     e->codes = memory;
@@ -103,10 +163,13 @@ static int fit_session(program *p, encoder *e, const vq_dataset *data, int64_t i
 
 /* ---- one input ----------------------------------------------------------- */
 
-static int wait_for_size(program *p, encoder *e, const vq_loaded *image)
+static int wait_for_size(program *p, const input *in, const vq_loaded *image)
 {
-    if (path_has_extension(e->o->out, ".npy"))
-        return code_writer_set_size(p, &e->writer, image->height, image->width);
+    encoder *e = in->e;
+    char words[PATH_ROOM];
+    TRY(words_of_image(p, in, image->index, words));
+    if (e->writer.npy && e->writer.n_sizes > 0) /* of which there will be no second one */
+        TRY(code_writer_set_size(p, &e->writer, image->height, image->width, words));
     if (e->n_waiting == e->room) {
         const size_t room = e->room ? 2 * e->room : 64;
         waiting *more = realloc(e->waiting, room * sizeof *more);
@@ -118,18 +181,12 @@ static int wait_for_size(program *p, encoder *e, const vq_loaded *image)
     return DONE;
 }
 
-typedef struct input {
-    encoder *e;
-    const char *source;
-    const vq_dataset *data;
-} input;
-
 /* What becomes of an image that the walk does not deliver. */
 static int not_delivered(program *p, void *user, const vq_loaded *image)
 {
     const input *in = user;
     encoder *e = in->e;
-    if (image->status == VQ_E_SHAPE && e->o->size == SIZE_OWN) return wait_for_size(p, e, image);
+    if (image->status == VQ_E_SHAPE && e->o->size == SIZE_OWN) return wait_for_size(p, in, image);
     TRY(skip_image(p, &e->skips, in->source, in->data, image->index, image->status,
                    image->sentence));
     return code_writer_row(p, &e->writer, in->source, in->data, image);
@@ -146,11 +203,31 @@ static int count_flips(program *p, encoder *e, const uint8_t *pixels, int64_t co
     return DONE;
 }
 
+/* Leaves out images of a size that the model does not take. */
+static int refuse_run(program *p, const input *in, const walk *w, int64_t count)
+{
+    encoder *e = in->e;
+    for (int64_t i = 0; i < count; i++) {
+        char image[PATH_ROOM], sentence[sizeof p->error];
+        vq_loaded refused = walk_item(w, count, i);
+        TRY(words_of_image(p, in, refused.index, image));
+        (void)snprintf(sentence, sizeof sentence, "%.400s: at %" PRId64 "x%" PRId64 " %s", image,
+                       e->width, e->height, e->refused);
+        refused.status = VQ_E_UNSUPPORTED;
+        refused.sentence = sentence;
+        TRY(skip_image(p, &e->skips, in->source, in->data, refused.index, refused.status,
+                       sentence));
+        TRY(code_writer_row(p, &e->writer, in->source, in->data, &refused));
+    }
+    return DONE;
+}
+
 static int encode_run(program *p, const input *in, const walk *w, const uint8_t *pixels,
                       int64_t count)
 {
     encoder *e = in->e;
     if (interrupted()) return fail(p, INTERRUPTED, "stopped; %s was not written", e->o->out);
+    if (e->refused[0]) return refuse_run(p, in, w, count);
     TRY(lib(p, vq_session_encode(e->session, count, pixels, e->codes)));
     TRY(count_flips(p, e, pixels, count));
     TRY(code_writer_add(p, &e->writer, count, e->codes));
@@ -161,16 +238,16 @@ static int encode_run(program *p, const input *in, const walk *w, const uint8_t 
     return DONE;
 }
 
-/* Encodes the listed images (NULL: all) of a dataset at the size that it delivers. */
-static int encode_images(program *p, input *in, const int64_t *indices, int64_t n)
+/* Encodes images of a dataset at the size that it delivers. */
+static int encode_images(program *p, input *in)
 {
     encoder *e = in->e;
     const uint8_t *pixels = NULL;
     int64_t count;
     walk w = {0};
     int code;
-    TRY_TO(fit_session(p, e, in->data, n));
-    TRY_TO(walk_begin(p, in->data, indices, n, e->batch, not_delivered, in, &w));
+    TRY_TO(fit_session(p, in));
+    TRY_TO(walk_begin(p, in->data, in->indices, in->n, e->batch, not_delivered, in, &w));
     if (e->o->size == SIZE_MODEL) w.tells_fit = intake_words(&e->intake);
     for (;;) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
@@ -202,8 +279,8 @@ static int encode_size(program *p, encoder *e, const char *source, const vq_data
     int64_t *indices = memory;
     for (size_t i = 0; i < n; i++) indices[i] = first[i].index;
     TRY_TO(lib(p, vq_dataset_resized(p->ctx, data, first->height, first->width, &view)));
-    input in = {e, source, view};
-    TRY_TO(encode_images(p, &in, indices, (int64_t)n));
+    input in = {e, source, view, indices, (int64_t)n};
+    TRY_TO(encode_images(p, &in));
 done:
     if (view) vq_dataset_close(p->ctx, view);
     free(indices);
@@ -236,14 +313,34 @@ static void tell_size(program *p, const encoder *e, const char *source, const vq
         source, size[1], size[0], trained->width, trained->height);
 }
 
+static bool is_image_file(const char *path)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (path_has_extension(path, endings[i])) return path_exists(path) && !path_is_folder(path);
+    return false;
+}
+
+/* An input that is one image is left out where it cannot be read, as it would be in a folder. */
+static int not_opened(program *p, encoder *e, const char *path, int code)
+{
+    char sentence[sizeof p->error];
+    memcpy(sentence, p->error, sizeof sentence);
+    if (code != BAD_INPUT || e->alone || !is_image_file(path)) return code;
+    const vq_loaded image = {.status = p->status, .sentence = sentence};
+    p->error[0] = 0;
+    TRY(skip_image(p, &e->skips, path, NULL, 0, image.status, sentence));
+    return code_writer_row(p, &e->writer, path, NULL, &image);
+}
+
 static int encode_input(program *p, encoder *e, const char *path)
 {
     vq_dataset *data = NULL;
-    int code;
-    TRY(lib(p, vq_dataset_open(p->ctx, path, &e->intake, &data)));
+    int code = lib(p, vq_dataset_open(p->ctx, path, &e->intake, &data));
+    if (code != DONE) return not_opened(p, e, path, code);
     if (e->o->size == SIZE_OWN) tell_size(p, e, path, data);
-    input in = {e, path, data};
-    TRY_TO(encode_images(p, &in, NULL, vq_dataset_count(data)));
+    input in = {e, path, data, NULL, vq_dataset_count(data)};
+    TRY_TO(encode_images(p, &in));
     TRY_TO(encode_waiting(p, e, path, data));
 done:
     vq_dataset_close(p->ctx, data);
@@ -304,12 +401,14 @@ static int encode(program *p, encoder *e, int n, char **inputs, const char *inde
 static int run(program *p, const void *parsed, int n, char **operands)
 {
     const encode_options *o = parsed;
-    encoder e = {.o = o, .skips = {.strict = o->strict}};
+    encoder e = {.o = o, .alone = n == 2, .skips = {.strict = o->strict}};
     char index[PATH_ROOM];
     int code;
     if (o->flips && !o->fast)
         return fail(p, BAD_USAGE, "--flips compares --fast with exact codes; it needs --fast");
     TRY(index_path(p, o->out, index));
+    TRY(output_check_inputs(p, o->out, operands, n));
+    TRY(output_check_inputs(p, index, operands, n));
     TRY(output_check(p, o->out, o->force));
     TRY(output_check(p, index, o->force));
     interrupt_listen();

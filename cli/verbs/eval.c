@@ -108,6 +108,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     score s;
     int code;
     if (o->grid) TRY(output_check_ending(p, "--grid", o->grid, ".png"));
+    if (o->grid) TRY(output_check_inputs(p, o->grid, operands, n));
     if (o->grid) TRY(output_check(p, o->grid, o->force));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
     TRY_TO(intake_of_model(p, operands[0], model, false, &intake));

@@ -8,6 +8,7 @@
 #include "walk.h"
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct reconstruct_options {
     common_options common;
@@ -72,11 +73,37 @@ static int whole_name(program *p, const job *j, int source, int64_t index, char 
                        j->paths[source]);
 }
 
+/* Where the image may lie in a file of its own: seen from its source, a folder, or from the folder
+ * of its source, a list. */
+static int image_place(program *p, const job *j, int source, int64_t index, bool list,
+                       char to[PATH_ROOM])
+{
+    const char *of = j->paths[source], *name = vq_dataset_name(j->data[source], index);
+    const char *end = list ? strrchr(of, '/') : path_exists(of) ? NULL : strrchr(of, ':');
+    const int n = end ? (int)(end - of) : list ? 0 : (int)strlen(of);
+    if (name[0] == '/') return path_format(p, to, "%s", name);
+    return path_format(p, to, "%.*s%s%s", n, of, n > 0 || end ? "/" : "", name);
+}
+
+/* Whatever --force says, no picture takes the place of an image that is read. */
+static int check_apart(program *p, const job *j, const char *path)
+{
+    TRY(output_check_inputs(p, path, j->paths, j->n));
+    for (int s = 0; s < j->n; s++)
+        for (int64_t i = 0; i < 2 * images_of(j, s); i++) {
+            char place[PATH_ROOM], *const input[] = {place};
+            TRY(image_place(p, j, s, i / 2, i % 2, place));
+            TRY(output_check_inputs(p, path, input, 1));
+        }
+    return DONE;
+}
+
 static int check_path(program *p, const job *j, int source, int64_t index, json_t *taken)
 {
     char path[PATH_ROOM], name[PATH_ROOM];
     TRY(whole_name(p, j, source, index, name));
     TRY(pair_path(p, j, source, index, path));
+    if (path_exists(path)) TRY(check_apart(p, j, path));
     if (path_exists(path) && !j->o->force)
         return fail(p, BAD_INPUT, "%s exists; --force overwrites it", path);
     const char *other = json_string_value(json_object_get(taken, path));
@@ -310,6 +337,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
              .one = path_has_extension(o->out, ".png"),
              .skips = {.strict = o->strict}};
     int code;
+    if (j.one) TRY(output_check_inputs(p, o->out, operands, n));
     if (j.one) TRY(output_check(p, o->out, o->force));
     else TRY(output_check_folder(p, o->out, "a folder or a file ending in .png"));
     j.rows = json_array();

@@ -193,7 +193,9 @@ static int prepare(program *p, const train_options *o, int n, char **operands, t
     return announce(p, t, goes_on);
 }
 
-/* What --dry-run has to say, of a training that memory cannot hold too. @param code  of preparing */
+/* What --dry-run has to say, also of a training that memory cannot hold.
+ * @param code     of preparing it
+ * @param opening  seconds that preparing took */
 static int plan(program *p, const training *t, int code, double opening)
 {
     json_t *facts = NULL;

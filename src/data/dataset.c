@@ -36,10 +36,23 @@ static vq_status load_stored(vq_context *ctx, const vq_source *source, int64_t i
     return name_image(ctx, source, index, status);
 }
 
+/* Images that keep their size become the size of something: of the data, or of a session. */
+static vq_status check_sides(vq_context *ctx, const vq_data_config *config, const vq_image *image)
+{
+    enum { SIDE_MAX = 65536 };
+    const bool fits = image->height <= SIDE_MAX && image->width <= SIDE_MAX;
+    VQ_CHECK(ctx, fits || config->height > 0, VQ_E_UNSUPPORTED,
+             "it is %lld pixels wide and %lld high; images that keep their size may have %d on a "
+             "side, so make it smaller",
+             (long long)image->width, (long long)image->height, SIDE_MAX);
+    return VQ_OK;
+}
+
 /* Colours, then size. */
 static vq_status fit(vq_context *ctx, const vq_dataset *dataset, vq_image *image, uint8_t *out)
 {
     const int64_t *size = dataset->size;
+    VQ_TRY(check_sides(ctx, &dataset->config, image));
     VQ_TRY(vq_image_set_channels(ctx, size[2], image));
     const bool differs = image->height != size[0] || image->width != size[1];
     VQ_CHECK(ctx, !differs || dataset->config.height > 0, VQ_E_SHAPE,
@@ -137,15 +150,24 @@ static vq_status check_config(vq_context *ctx, const vq_data_config *config)
     return VQ_OK;
 }
 
-/* The first image that can be read; where none can, the first one's failure. */
-static vq_status load_first(vq_context *ctx, const vq_sources *sources, vq_image *out)
+static vq_status load_sized(vq_context *ctx, const vq_dataset *dataset, size_t source,
+                            int64_t index, vq_image *out)
 {
-    for (size_t s = 0; s < sources->n; s++)
-        for (size_t i = 0; i < sources->items[s].entries.count; i++) {
-            const vq_status status = load_stored(ctx, &sources->items[s], (int64_t)i, out);
+    VQ_TRY(load_stored(ctx, &dataset->sources.items[source], index, out));
+    const vq_status status = check_sides(ctx, &dataset->config, out);
+    if (status != VQ_OK) vq_image_clear(ctx, out);
+    return name_image(ctx, &dataset->sources.items[source], index, status);
+}
+
+/* The first image that can be read; where none can, the first one's failure. */
+static vq_status load_first(vq_context *ctx, const vq_dataset *dataset, vq_image *out)
+{
+    for (size_t s = 0; s < dataset->sources.n; s++)
+        for (size_t i = 0; i < dataset->sources.items[s].entries.count; i++) {
+            const vq_status status = load_sized(ctx, dataset, s, (int64_t)i, out);
             if (!vq_data_image_failed(status)) return status;
         }
-    return load_stored(ctx, &sources->items[0], 0, out);
+    return load_sized(ctx, dataset, 0, 0, out);
 }
 
 /* Settings left 0 follow the first image. */
@@ -157,7 +179,7 @@ static vq_status decide_size(vq_context *ctx, vq_dataset *dataset)
                       .width = source->size[1],
                       .channels = source->size[2]};
     if (!source->pixels && (config->height == 0 || config->channels == 0))
-        VQ_TRY(load_first(ctx, &dataset->sources, &first));
+        VQ_TRY(load_first(ctx, dataset, &first));
     dataset->size[0] = config->height ? config->height : first.height;
     dataset->size[1] = config->width ? config->width : first.width;
     dataset->size[2] = config->channels ? config->channels : first.channels;

@@ -91,7 +91,7 @@ END
         [ "${#lines[@]}" -eq 1 ]
         [[ "$output" == *"$words"* ]]
     done <<'END'
-train nowhere -o r|nowhere: No such file or directory
+train nowhere -o r|nowhere: no such file or folder
 eval nowhere.safetensors x|nowhere.safetensors
 eval broken.safetensors x|broken.safetensors
 inspect broken.safetensors|broken.safetensors
