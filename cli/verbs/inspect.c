@@ -215,15 +215,15 @@ static int npy_facts(program *p, const char *path)
     const bool codes =
         a.shape.rank == 3 && (a.dtype == VQ_U8 || a.dtype == VQ_U16 || a.dtype == VQ_U32);
     char index[PATH_ROOM];
+    /* Images and codes may have one shape; what encode wrote has its index beside it. */
+    if (codes && index_path(p, path, index) == DONE && path_exists(index)) {
+        vq_array_clear(p->ctx, &a);
+        return code_facts(p, path);
+    }
     json_t *facts =
         json_pack("{s:o, s:s, s:s, s:o}", "file", fact_text(path), "kind", "array", "type",
                   vq_dtype_name(a.dtype), "shape", fact_list(a.shape.dim, (size_t)a.shape.rank));
     vq_array_clear(p->ctx, &a);
-    /* Images and codes may have one shape; what encode wrote has its index beside it. */
-    if (codes && index_path(p, path, index) == DONE && path_exists(index)) {
-        json_decref(facts);
-        return code_facts(p, path);
-    }
     return facts_print(p, facts);
 }
 
