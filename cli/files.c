@@ -227,6 +227,7 @@ int output_print(program *p, output *out, const char *format, ...)
 
 int output_write(program *p, output *out, const void *bytes, size_t size)
 {
+    if (size == 0) return DONE; /* of nothing there may be no address */
     return fwrite(bytes, 1, size, out->file) == size ? DONE : write_failed(p, out);
 }
 
