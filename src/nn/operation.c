@@ -69,6 +69,17 @@ static void clear(rig *r)
     vq_release(r->ctx, r->numbers);
 }
 
+/* Larger edges are refused by the plan; until then no sum of extents overflows. */
+static vq_status check_extents(vq_context *ctx, const int64_t in[3])
+{
+    VQ_CHECK(ctx,
+             in[0] >= 1 && in[1] >= 1 && in[2] >= 1 && in[0] <= INT32_MAX && in[1] <= INT32_MAX &&
+                 in[2] <= INT32_MAX,
+             VQ_E_SHAPE, "%lld images of %lldx%lld pixels: each extent must be 1 to %ld",
+             (long long)in[0], (long long)in[2], (long long)in[1], (long)INT32_MAX);
+    return VQ_OK;
+}
+
 static vq_status add_convolution(rig *r, const vq_conv_config *config, const int64_t in[3],
                                  bool bias)
 {
@@ -78,6 +89,7 @@ static vq_status add_convolution(rig *r, const vq_conv_config *config, const int
     memcpy(attrs.stride, config->stride, sizeof attrs.stride);
     memcpy(attrs.pad, config->pad, sizeof attrs.pad);
     r->in = (vq_desc){VQ_F32, {.rank = 4, .dim = {in[0], in[1], in[2], config->in}}};
+    VQ_TRY(check_extents(r->ctx, in));
     VQ_TRY(vq_graph_create(r->ctx, &r->graph));
     VQ_TRY(vq_graph_input(r->ctx, r->graph, "x", &r->x));
     VQ_TRY(vq_graph_add(r->ctx, r->graph, op, "convolution", &attrs, &r->x, 1, &r->y));
@@ -161,8 +173,15 @@ vq_status vq_conv_size(vq_context *ctx, const vq_conv_config *config, const int6
 vq_status vq_conv_run(vq_context *ctx, const vq_conv_config *config, const int64_t in[3],
                       const vq_conv_arrays *arrays)
 {
+    vq_conv_arrays rest = *arrays;
+    if (arrays->y && arrays->dy) { /* a plan for training may take other sums: y has its own */
+        vq_conv_arrays forward = {
+            .x = arrays->x, .weight = arrays->weight, .bias = arrays->bias, .y = arrays->y};
+        VQ_TRY(vq_conv_run(ctx, config, in, &forward));
+        rest.y = NULL;
+    }
     rig r = {.ctx = ctx};
-    const vq_status status = run_all(&r, config, in, arrays);
+    const vq_status status = run_all(&r, config, in, &rest);
     clear(&r);
     return status;
 }

@@ -133,6 +133,77 @@ static void test_refusals(void **state)
     fixture_error_names(ctx, "no backend named abacus");
 }
 
+/* Nothing can be computed of no images, rows or columns, so all of them are named. */
+static void test_empty(void **state)
+{
+    (void)state;
+    const vq_conv_config config = {
+        .in = 1, .out = 1, .kernel = {3, 3}, .stride = {1, 1}, .pad = {2, 2, 2, 2}};
+    static const int64_t sizes[][3] = {{0, 4, 4},  {1, 0, 4},         {1, 4, 0},        {1, -4, 4},
+                                       {-1, 4, 4}, {INT64_MAX, 4, 4}, {1, INT64_MAX, 4}};
+    static const char *const names[] = {
+        "0 images", "4x0", "0x4", "4x-4", "-1 images", "9223372036", "1 images of 4x92233"};
+    float x[64], w[9], y[64], dx[64], dw[9];
+    int64_t out[4];
+    fill(x, 64, 0), fill(w, 9, 1);
+    const vq_conv_arrays all = {.x = x, .weight = w, .y = y, .dy = x, .dx = dx, .dweight = dw};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int transposed = 0; transposed < 2; transposed++) {
+            vq_conv_config c = config;
+            c.transposed = transposed;
+            assert_int_equal(vq_conv_size(ctx, &c, sizes[i], out), VQ_E_SHAPE);
+            fixture_error_names(ctx, names[i]);
+            assert_int_equal(vq_conv_run(ctx, &c, sizes[i], &all), VQ_E_SHAPE);
+            fixture_error_names(ctx, names[i]);
+        }
+}
+
+/* Attributes whose sums or products would overflow. */
+static void test_absurd(void **state)
+{
+    (void)state;
+    const vq_conv_config fine = {.in = 1, .out = 1, .kernel = {3, 3}, .stride = {1, 1}};
+    int64_t out[4];
+    for (int field = 0; field < 11; field++) {
+        vq_conv_config c = fine;
+        int64_t *const fields[] = {&c.in,        &c.out,       &c.kernel[0], &c.kernel[1],
+                                   &c.stride[0], &c.stride[1], &c.pad[0],    &c.pad[1],
+                                   &c.pad[2],    &c.pad[3]};
+        if (field < 10) *fields[field] = INT64_MAX;
+        else c.pad[0] = c.pad[2] = INT64_MAX;
+        for (int transposed = 0; transposed < 2; transposed++) {
+            c.transposed = transposed;
+            assert_int_equal(vq_conv_size(ctx, &c, (int64_t[]){1, 4, 4}, out), VQ_E_ARG);
+            fixture_error_names(ctx, "9223372036854775807");
+        }
+    }
+    const vq_conv_config weights = {
+        .in = 65536, .out = 65536, .kernel = {65536, 65536}, .stride = {1, 1}};
+    assert_int_equal(vq_conv_size(ctx, &weights, (int64_t[]){1, 1, 1}, out), VQ_E_ARG);
+    fixture_error_names(ctx, "weights");
+}
+
+/* These channels and places make training take Winograd's sums; y is the exact one still. */
+static void test_output_is_exact(void **state)
+{
+    (void)state;
+    enum { SIDE = 16, CHANNELS = 64, N = 2 };
+    static float x[N * SIDE * SIDE * CHANNELS], w[9 * CHANNELS * CHANNELS];
+    static float alone[N * SIDE * SIDE * CHANNELS], beside[N * SIDE * SIDE * CHANNELS];
+    const vq_conv_config config = {.in = CHANNELS,
+                                   .out = CHANNELS,
+                                   .kernel = {3, 3},
+                                   .stride = {1, 1},
+                                   .pad = {1, 1, 1, 1},
+                                   .backend = "portable"};
+    const int64_t in[] = {N, SIDE, SIDE};
+    fill(x, N * SIDE * SIDE * CHANNELS, 0), fill(w, 9 * CHANNELS * CHANNELS, 1);
+    must(ctx, vq_conv_run(ctx, &config, in, &(vq_conv_arrays){.x = x, .weight = w, .y = alone}));
+    must(ctx, vq_conv_run(ctx, &config, in,
+                          &(vq_conv_arrays){.x = x, .weight = w, .y = beside, .dy = x}));
+    assert_memory_equal(alone, beside, sizeof alone);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -167,9 +238,9 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolution),
-        cmocka_unit_test(test_transposed),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_convolution), cmocka_unit_test(test_transposed),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_absurd),      cmocka_unit_test(test_output_is_exact),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -366,17 +366,17 @@ static void test_refusals(void **state)
          {0, 4, {3, 3}, {1, 1}, {0}, true},
          {VQ_F32, {4, {1, 8, 8, 0}}},
          VQ_E_ARG,
-         "stem: 0 channels in and 4 out, but both must be at least 1"},
+         "stem: a number of channels in of 0, but it must be 1 to 65536"},
         {&vq_op_conv2d,
          {3, 4, {3, 3}, {1, 0}, {0}, true},
          {VQ_F32, {4, {1, 8, 8, 3}}},
          VQ_E_ARG,
-         "stem: kernel 3 and stride 0, but both must be at least 1"},
+         "stem: a stride of 0, but it must be 1 to 65536"},
         {&vq_op_conv_transpose2d,
          {3, 4, {3, 3}, {1, 1}, {0, 0, -1, 0}, true},
          {VQ_F32, {4, {1, 8, 8, 3}}},
          VQ_E_ARG,
-         "stem: a padding of -1, but it must be at least 0"},
+         "stem: a padding of -1, but it must be 0 to 65536"},
     };
     (void)state;
     rig r = {0};

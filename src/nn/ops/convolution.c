@@ -25,20 +25,35 @@ vq_convolution vq_convolution_of(const vq_conv_attrs *attrs, const vq_shape *ima
     return c;
 }
 
-static vq_status check_attrs(vq_context *ctx, const vq_node *node)
+/* Far beyond any use, and sums and products of two such numbers and an edge's extent stay far below
+ * what 64 bits hold. */
+enum { ATTR_MAX = 65536 };
+
+static vq_status check_attr(vq_context *ctx, const vq_node *node, const char *what, int64_t value,
+                            int64_t least)
+{
+    VQ_CHECK(ctx, value >= least && value <= ATTR_MAX, VQ_E_ARG,
+             "%s: %s of %lld, but it must be %lld to %d", node->name, what, (long long)value,
+             (long long)least, ATTR_MAX);
+    return VQ_OK;
+}
+
+static vq_status check_attrs(vq_context *ctx, const vq_node *node, const vq_shape *weight)
 {
     const vq_conv_attrs *attrs = node->attrs;
-    VQ_CHECK(ctx, attrs->in >= 1 && attrs->out >= 1, VQ_E_ARG,
-             "%s: %lld channels in and %lld out, but both must be at least 1", node->name,
-             (long long)attrs->in, (long long)attrs->out);
-    for (int i = 0; i < 2; i++)
-        VQ_CHECK(ctx, attrs->kernel[i] >= 1 && attrs->stride[i] >= 1, VQ_E_ARG,
-                 "%s: kernel %lld and stride %lld, but both must be at least 1", node->name,
-                 (long long)attrs->kernel[i], (long long)attrs->stride[i]);
-    for (int i = 0; i < 4; i++)
-        VQ_CHECK(ctx, attrs->pad[i] >= 0, VQ_E_ARG,
-                 "%s: a padding of %lld, but it must be at least 0", node->name,
-                 (long long)attrs->pad[i]);
+    char shape[128];
+    size_t bytes;
+    VQ_TRY(check_attr(ctx, node, "a number of channels in", attrs->in, 1));
+    VQ_TRY(check_attr(ctx, node, "a number of channels out", attrs->out, 1));
+    for (int i = 0; i < 2; i++) {
+        VQ_TRY(check_attr(ctx, node, "a kernel's side", attrs->kernel[i], 1));
+        VQ_TRY(check_attr(ctx, node, "a stride", attrs->stride[i], 1));
+    }
+    for (int i = 0; i < 4; i++) VQ_TRY(check_attr(ctx, node, "a padding", attrs->pad[i], 0));
+    vq_shape_text(weight, shape, sizeof shape);
+    VQ_CHECK(ctx, vq_shape_bytes(weight, VQ_F32, &bytes) && bytes / sizeof(float) <= INT32_MAX,
+             VQ_E_ARG, "%s: weights of %s are more than %ld numbers", node->name, shape,
+             (long)INT32_MAX);
     return VQ_OK;
 }
 
@@ -46,7 +61,6 @@ vq_status vq_convolution_declare(vq_context *ctx, vq_graph *graph, vq_node *node
                                  const int64_t weight_channels[2])
 {
     const vq_conv_attrs *attrs = node->attrs;
-    VQ_TRY(check_attrs(ctx, node));
     /* PyTorch takes fan_in from the second axis, for transposed convolutions too. */
     const double fan_in =
         (double)weight_channels[1] * (double)attrs->kernel[0] * (double)attrs->kernel[1];
@@ -58,6 +72,7 @@ vq_status vq_convolution_declare(vq_context *ctx, vq_graph *graph, vq_node *node
         .init = VQ_INIT_UNIFORM,
         .init_scale = 1.0 / sqrt(fan_in),
     };
+    VQ_TRY(check_attrs(ctx, node, &spec.shape));
     VQ_TRY(vq_graph_param(ctx, graph, node, &spec));
     if (!attrs->bias) return VQ_OK;
     spec.suffix = "bias";
