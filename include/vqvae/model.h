@@ -116,7 +116,8 @@ VQ_API VQ_MUST_USE vq_status vq_session_create(vq_context *ctx, const vq_model *
                                                const vq_session_config *config, vq_session **out);
 VQ_API void vq_session_destroy(vq_session *session);
 
-/** Codes of n images, 1 <= n <= batch.
+/** Codes of n images, 1 <= n <= batch. A session computes its whole batch whatever n is, so fewer
+ *  images take as long as `batch` of them; so do the calls below.
  *  @param pixels  n,H,W,C, bytes
  *  @param codes   out: n rows of vq_model_codes() numbers; within a row level 0 first, each
  *                 grid row by row. The same whatever the batch and the number of threads. */

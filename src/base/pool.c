@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/pool.c -- the threads of a context.
  *
- * Pieces are claimed, not dealt out: a thread that the system does not let run holds nobody up, as
- * the others take its pieces. Who finds nothing to do looks for a few microseconds, which is how
+ * Pieces, at most one a thread, are claimed, not dealt out: a thread that the system does not let
+ * begin holds nobody up, as another takes its piece; one that is stopped within a piece is waited
+ * for. Who finds nothing to do looks for a few microseconds, which is how
  * long a training step rests between two operations, and then sleeps; on a machine that others
  * use, threads that keep looking would take the processors from those that compute. */
 #include "base/pool.h"

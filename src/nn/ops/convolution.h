@@ -56,9 +56,9 @@ size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction dir
 void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
                          const real *weight, const real *bias, void *packed);
 
-/** Chains of products begin at the bias, or where `add` at what `to` holds. A finished one is 0
- * where
- *  the mask is not above 0, then the residual is added, then what is negative is 0 where `relu`.
+/** A result is the bias and all products; where `add`, what `to` holds takes part too, as the
+ *  start of the chain or added to its end, as the algorithm likes. A finished one is 0 where the
+ *  mask is not above 0, then the residual is added, then what is negative is 0 where `relu`.
  *  Arrays have the shape of `to`; residual may be `to`. */
 typedef struct vq_conv_arrays_real {
     const real *from;

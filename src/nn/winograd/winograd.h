@@ -9,7 +9,8 @@
  * convolution with the kernel turned round, that of the latter a 2x2 one for each phase.
  *
  * Numbers differ from the direct ones by rounding alone, about twice as far from the exact ones:
- * docs/engine.md. They depend on neither instruction set, batch nor threads. */
+ * docs/engine.md. They depend on neither instruction set nor threads and, but for the weights,
+ * whose gradient is a sum over the batch, not on the batch. */
 #ifndef VQ_NN_WINOGRAD_WINOGRAD_H
 #define VQ_NN_WINOGRAD_WINOGRAD_H
 
