@@ -128,6 +128,9 @@ static int claim_new(program *p, const train_options *o, training *t)
 static int go_on(program *p, const train_options *o, training *t)
 {
     TRY(run_config_read(p, &t->folder, &t->settings, &t->source));
+    if (o->backend && strcmp(o->backend, t->source.backend) != 0)
+        return fail(p, BAD_USAGE, "%s is trained with --backend %s, and --resume goes on with it",
+                    o->out, t->source.backend);
     settings wanted = t->settings;
     for (size_t i = 0; i < o->set.n; i++) /* steps of presets and files are of their own runs */
         if (strncmp(o->set.items[i], "train.steps=", strlen("train.steps=")) == 0)

@@ -39,14 +39,16 @@ static json_t *plan_of(const vq_trainer *t)
     return plan;
 }
 
+/* Our own kernels give the same bits with any threads. */
 static json_t *machine_of(const vq_trainer *t)
 {
+    const int threads = t->backend == &vq_backend_portable ? 0 : vq_context_threads(t->ctx);
     char arithmetic[VQ_ARITHMETIC_SIZE];
     json_t *plan = plan_of(t);
     if (!plan) return NULL;
     t->backend->arithmetic(t->ctx, arithmetic, sizeof arithmetic);
     return json_pack("{s:s,s:s,s:i,s:o}", "backend", t->backend->name, "arithmetic", arithmetic,
-                     "threads", vq_context_threads(t->ctx), "plan", plan);
+                     "threads", threads, "plan", plan);
 }
 
 /* Says when the bits will differ from those of a run never stopped. */

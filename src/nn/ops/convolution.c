@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "nn/ops/common.h"
+#include "tensor/shape.h"
 
 #ifndef VQ_REAL_DOUBLE
 
