@@ -114,8 +114,9 @@ int code_writer_row(program *p, code_writer *w, const char *source, const vq_dat
         (void)json_object_set_new(row, "row", json_integer(s->images++));
         (void)json_object_set_new(row, "width", json_integer(image->width));
         (void)json_object_set_new(row, "height", json_integer(image->height));
-    } else if (row) {
-        (void)json_object_set_new(row, "skipped", fact_text(image->sentence));
+    } else if (row && json_object_set_new(row, "skipped", fact_text(image->sentence)) != 0) {
+        json_decref(row);
+        row = NULL;
     }
     w->images += good;
     w->skipped += !good;

@@ -138,9 +138,16 @@ static json_t *tensor_rows(const vq_archive *archive)
 static int archive_facts(program *p, const char *path, const char *kind, const vq_archive *archive)
 {
     json_t *meta = json_object();
+    bool whole = true;
     for (size_t i = 0; i < archive->n_keys; i++)
         if (strcmp(archive->keys[i], "vqvae.xxh3") != 0) /* a hash for each tensor: long */
-            (void)json_object_set_new(meta, archive->keys[i], meta_value(archive->values[i]));
+            whole =
+                json_object_set_new(meta, archive->keys[i], meta_value(archive->values[i])) == 0 &&
+                whole;
+    if (!whole) {
+        json_decref(meta);
+        return fail(p, MACHINE_FAILED, "no memory for the results");
+    }
     return facts_print(p, json_pack("{s:o, s:s, s:o, s:o}", "file", fact_text(path), "kind", kind,
                                     "metadata", meta, "tensors", tensor_rows(archive)));
 }
@@ -329,9 +336,11 @@ static int data_facts(program *p, const char *path)
     vq_dataset_size(data, size);
     json_t *classes = json_array();
     const char *name;
+    bool whole = true;
     for (int64_t i = 0; (name = vq_dataset_class(data, i)) != NULL; i++)
-        (void)json_array_append_new(classes, fact_text(name));
-    const int code = json_array_size(classes) > 0 ? DONE : add_numbered(p, data, classes);
+        if (json_array_append_new(classes, fact_text(name)) != 0) whole = false;
+    int code = whole ? DONE : fail(p, MACHINE_FAILED, "no memory for the results");
+    if (whole && json_array_size(classes) == 0) code = add_numbered(p, data, classes);
     json_t *facts = json_pack("{s:o, s:s, s:I, s:o, s:I, s:o}", "file", fact_text(path), "kind",
                               "images", "images", (json_int_t)vq_dataset_count(data), "first_image",
                               fact_list(size, 3), "classes", (json_int_t)json_array_size(classes),
