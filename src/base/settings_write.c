@@ -59,7 +59,7 @@ static bool write_real(double value, size_t digits, char number[NUMBER], double 
 static vq_status add_real(text *t, double value)
 {
     char number[NUMBER];
-    double again = NAN;
+    double again = (double)NAN;
     VQ_CHECK(t->ctx, isfinite(value), VQ_E_NUMERIC, "a setting is not a finite number");
     for (size_t digits = 15; digits <= 17; digits++) {
         VQ_CHECK(t->ctx, write_real(value, digits, number, &again), VQ_E_NOMEM,

@@ -54,7 +54,7 @@ static double around(const patient *p, figure_of *figure, size_t i)
     for (size_t n = 0; n < WINDOW; n++) {
         const double value = figure(&from[n]);
         size_t at = n;
-        if (isnan(value)) return NAN;
+        if (isnan(value)) return (double)NAN;
         for (; at > 0 && sorted[at - 1] > value; at--) sorted[at] = sorted[at - 1];
         sorted[at] = value;
     }
