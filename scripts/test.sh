@@ -13,6 +13,11 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export LSAN_OPTIONS="${LSAN_OPTIONS:-suppressions=$PWD/tests/leaks.supp:print_suppressions=0}"
 
+# What the sanitizer puts before dlopen does not look where the calling library says.
+if [ "${PRESET:-}" = sanitize ]; then
+    export LD_LIBRARY_PATH="$PWD/$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fi
+
 # Tests share the processors: a thread that waits should sleep, not spin.
 export OMP_WAIT_POLICY=passive
 
