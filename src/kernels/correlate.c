@@ -99,7 +99,7 @@ void vq_correlate(const vq_kernels *kernels, const vq_correlation *c)
     for (p.channel = 0; p.channel < c->channels; p.channel += group) {
         p.channels = vq_smaller(group, c->channels - p.channel);
         tile.weights = c->weights + p.channel * depth;
-        tile.panels = (p.channels + VQ_PANEL - 1) / VQ_PANEL;
+        tile.panels = vq_ceil_div(p.channels, VQ_PANEL);
         for (p.place = 0; p.place < c->places; p.place += VQ_PLACES) {
             p.places = vq_smaller(VQ_PLACES, c->places - p.place);
             point_in(c, &p, &tile);

@@ -9,6 +9,7 @@
 #ifndef VQ_KERNELS_CORRELATE_H
 #define VQ_KERNELS_CORRELATE_H
 
+#include "base/sizes.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -75,7 +76,7 @@ void vq_correlate(const struct vq_kernels *kernels, const vq_correlation *c);
 /** Floats of the packed weights of `channels` channels with chains of `depth` numbers. */
 static inline size_t vq_panels_size(size_t channels, size_t depth)
 {
-    return (channels + VQ_PANEL - 1) / VQ_PANEL * VQ_PANEL * depth;
+    return vq_round_up(channels, VQ_PANEL) * depth;
 }
 
 #endif

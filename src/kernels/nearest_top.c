@@ -135,7 +135,7 @@ static void search_block(const top_job *job, const top_scratch *s, size_t panel,
 {
     const vq_code_index *index = job->index;
     const size_t first = panel * VQ_CODE_PANEL, left = index->n_codes - first;
-    const size_t count = panels * VQ_CODE_PANEL < left ? panels * VQ_CODE_PANEL : left;
+    const size_t count = vq_smaller(panels * VQ_CODE_PANEL, left);
     index->kernels->dots(index->dim, s->x, index->packed + first * index->dim, panels, s->dot);
     if (job->top > SHORT_LIST) {
         enter_heap(job, s, first, count, at);

@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "base/sizes.h"
 #include "nn/ops/common.h"
 #include "quantize/codebook.h"
 
@@ -279,7 +280,7 @@ vq_status vq_nearest_once(vq_context *ctx, size_t dim, size_t codes, const float
              dim, INT32_MAX);
     if (!all_finite(z, n * dim)) return refuse_infinite(ctx, dim, 0, n, z);
     const size_t size = vq_code_index_plan(ctx, dim, codes, n, &index);
-    const size_t packed = (size + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT;
+    const size_t packed = vq_round_up(size, VQ_ALIGNMENT);
     VQ_TRY(vq_scratch(ctx, packed + vq_nearest_workspace(ctx, &index, n), &memory));
     vq_code_index_build(ctx, vectors, memory, &index);
     vq_nearest_run(ctx, &index, n, z, (int32_t *)indices, (unsigned char *)memory + packed);

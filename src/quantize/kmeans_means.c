@@ -15,7 +15,6 @@
 
 enum {
     BIN = 1 << 14,    /* numbers of the sums of a bin: 128 KiB */
-    EACH = 1,         /* bins for a thread, at least, where there are so many centroids */
     ROWS_EACH = 4096, /* a thread is not woken for fewer vectors */
     LINE = 16,        /* numbers of a line of the cache */
     AHEAD = 32        /* vectors whose first lines are asked for before they are added */
@@ -31,7 +30,7 @@ vq_status vq_kmeans_means_allocate(vq_kmeans *fit, vq_kmeans_means *m)
     const size_t dim = fit->config->dim, threads = (size_t)fit->ctx->threads;
     m->codes = fit->config->codes;
     for (m->shift = 0; (dim << m->shift) < BIN; m->shift++) continue;
-    while (m->shift > 0 && bins_of(m) < EACH * threads) m->shift--;
+    while (m->shift > 0 && bins_of(m) < threads) m->shift--; /* a bin for each, where it can be */
     VQ_TRY(VQ_NEW(fit->ctx, fit->n, &m->rows));
     VQ_TRY(VQ_NEW(fit->ctx, bins_of(m) + 1, &m->first));
     VQ_TRY(VQ_NEW(fit->ctx, m->codes, &m->counts));

@@ -4,6 +4,7 @@
  *
  * Assignments keep bounds of distances, with which the next ones leave out most groups of
  * centroids; they find the codes that plain searches would find. */
+#include "base/sizes.h"
 #include "quantize/kmeans_parts.h"
 
 /* Codebooks are f32; there is no second build over double. */
@@ -16,7 +17,7 @@ static size_t plan(const vq_kmeans *fit, size_t count, bool tracked, vq_code_ind
 {
     const size_t size =
         vq_code_index_plan(fit->ctx, fit->config->dim, count, tracked ? 1 : fit->n, index);
-    return (size + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT;
+    return vq_round_up(size, VQ_ALIGNMENT);
 }
 
 void vq_kmeans_search(vq_kmeans *fit, const float *codes, size_t count, vq_rows_fn *then, void *arg)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/sizes.h"
 
 enum { ELEMENT_GRAIN = 16384 };
 
@@ -137,17 +138,17 @@ static void bias_blocks(void *arg, size_t begin, size_t end, int thread)
 {
     const bias_job *job = arg;
     const size_t width = job->layout.width;
-    const size_t blocks = (width + BIAS_LANES - 1) / BIAS_LANES; /* in one group */
+    const size_t blocks = vq_ceil_div(width, BIAS_LANES); /* in one group */
     (void)thread;
     for (size_t block = begin; block < end; block++) {
         const size_t first = block % blocks * BIAS_LANES, left = width - first;
-        sum_lanes(job, block / blocks, first, left < BIAS_LANES ? left : BIAS_LANES);
+        sum_lanes(job, block / blocks, first, vq_smaller(left, BIAS_LANES));
     }
 }
 
 void vq_elements_bias_gradient(vq_context *ctx, const vq_view *dy, float *d_bias)
 {
     bias_job job = {.layout = layout_of(dy), .dy = dy->data, .d_bias = d_bias};
-    const size_t blocks = (job.layout.width + BIAS_LANES - 1) / BIAS_LANES;
+    const size_t blocks = vq_ceil_div(job.layout.width, BIAS_LANES);
     vq_parallel_for(ctx, blocks * job.layout.groups, 1, bias_blocks, &job);
 }

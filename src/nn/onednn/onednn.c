@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sizes.h"
 #include "nn/onednn/elements.h"
 
 enum { DESCRIPTION_SIZE = 64 };
@@ -63,11 +64,6 @@ static vq_status fail(const vq_dnn *dnn, dnnl_status_t status, const char *what)
     } while (0)
 
 /* ---- arrays -------------------------------------------------------------------- */
-
-static size_t aligned(size_t size)
-{
-    return (size + VQ_ALIGNMENT - 1) / VQ_ALIGNMENT * VQ_ALIGNMENT;
-}
 
 /* Memory without numbers as yet. */
 static dnnl_status_t hollow(const vq_dnn *dnn, const dnnl_memory_desc_t *desc, dnnl_memory_t *out)
@@ -134,7 +130,7 @@ static dnnl_status_t make_array(vq_dnn *dnn, const_dnnl_primitive_attr_t attr,
     if (use.written) TRY_DNNL(make_reorder(dnn, attr, near, far, &out->store));
     out->size = dnnl_memory_desc_get_size(near);
     out->at = dnn->scratch_size;
-    dnn->scratch_size += aligned(out->size);
+    dnn->scratch_size += vq_round_up(out->size, VQ_ALIGNMENT);
     return dnnl_success;
 }
 
@@ -353,7 +349,7 @@ static dnnl_status_t build(vq_dnn *dnn)
     dnnl_primitive_attr_destroy(attr);
     dnnl_primitive_attr_destroy(plain);
     dnn->pad_at = dnn->scratch_size;
-    dnn->scratch_size += aligned(dnn->pad_size);
+    dnn->scratch_size += vq_round_up(dnn->pad_size, VQ_ALIGNMENT);
     return status;
 }
 

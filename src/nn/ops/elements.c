@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/sizes.h"
 #include "nn/ops/common.h"
 
 /* ---- masks and sums ----------------------------------------------------------- */
@@ -73,7 +74,7 @@ static void sum_chunks(void *arg, size_t begin, size_t end, int thread)
     (void)thread;
     for (size_t chunk = begin; chunk < end; chunk++) {
         double *sums = job->sums + chunk * job->channels;
-        const size_t last = (chunk + 1) * CHUNK < job->places ? (chunk + 1) * CHUNK : job->places;
+        const size_t last = vq_smaller((chunk + 1) * CHUNK, job->places);
         memset(sums, 0, job->channels * sizeof *sums);
         for (size_t place = chunk * CHUNK; place < last; place++) {
             const real *from = job->from + place * job->channels;
@@ -90,7 +91,7 @@ void vq_bias_gradient(vq_context *ctx, const vq_shape *shape, const real *d_out,
                     .channels = channels,
                     .from = d_out,
                     .sums = scratch};
-    const size_t chunks = (job.places + CHUNK - 1) / CHUNK;
+    const size_t chunks = vq_ceil_div(job.places, CHUNK);
     vq_parallel_for(ctx, chunks, 1, sum_chunks, &job);
     for (size_t j = 0; j < channels; j++) {
         double sum = 0.0;

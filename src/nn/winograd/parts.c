@@ -62,7 +62,7 @@ vq_winograd_class vq_winograd_class_of(const vq_convolution *c, vq_conv_directio
     const size_t phase[2] = {class / c->stride[1], class % c->stride[1]};
     for (int i = 0; i < 2; i++) {
         k.axis[i] = apply ? apply_axis(c, i) : adjoint_axis(c, i, phase[i]);
-        k.axis[i].tiles = (k.axis[i].count + VQ_WINOGRAD_TILE - 1) / VQ_WINOGRAD_TILE;
+        k.axis[i].tiles = vq_ceil_div(k.axis[i].count, VQ_WINOGRAD_TILE);
     }
     return k;
 }

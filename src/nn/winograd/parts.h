@@ -4,6 +4,7 @@
 #ifndef VQ_NN_WINOGRAD_PARTS_H
 #define VQ_NN_WINOGRAD_PARTS_H
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "kernels/winograd.h"
 #include "nn/winograd/winograd.h"
@@ -52,7 +53,7 @@ static inline size_t vq_winograd_depth(const vq_winograd_class *k)
 /** Numbers of a row of `channels`, padded to whole panels. */
 static inline size_t vq_winograd_padded(size_t channels)
 {
-    return (channels + VQ_WINOGRAD_PANEL - 1) / VQ_WINOGRAD_PANEL * VQ_WINOGRAD_PANEL;
+    return vq_round_up(channels, VQ_WINOGRAD_PANEL);
 }
 
 static inline size_t vq_winograd_tiles(const vq_winograd_class *k)

@@ -49,13 +49,13 @@ static weights_job job_of(const vq_context *ctx, const vq_convolution *c, vq_are
     const size_t depth = vq_winograd_depth(k), points = vq_winograd_points(k);
     job.row = vq_winograd_padded(depth) + SKEW;
     job.width = job.kernels->correlate_panels * VQ_PANEL;
-    job.groups = (k->out + job.width - 1) / job.width;
+    job.groups = vq_ceil_div(k->out, job.width);
     job.tiles = CHUNK_FLOATS / (points * (job.row + job.groups * job.width));
     if (job.tiles < VQ_PLACES) job.tiles = VQ_PLACES;
     if (job.tiles > vq_winograd_tiles(k)) job.tiles = vq_winograd_tiles(k);
     job.plane = job.tiles * job.row + SKEW;
     job.map_plane = job.groups * job.tiles * job.width + SKEW;
-    job.strips = (depth + VQ_PLACES - 1) / VQ_PLACES;
+    job.strips = vq_ceil_div(depth, VQ_PLACES);
     job.sum_row = vq_winograd_padded(k->out);
     job.zeros = vq_arena_get(arena, vq_larger(k->in, k->out), sizeof(float));
     job.image = vq_arena_get(arena, points * job.plane, sizeof(float));
@@ -133,7 +133,7 @@ static void scatter_taps(const weights_job *job, size_t phase, size_t i, size_t 
     const vq_convolution *c = job->c;
     const size_t area = c->kernel[0] * c->kernel[1];
     const size_t first = panel * VQ_PANEL, left = k->out - first;
-    const size_t count = left < VQ_PANEL ? left : VQ_PANEL;
+    const size_t count = vq_smaller(left, VQ_PANEL);
     for (size_t a = 0; a < k->taps; a++)
         for (size_t b = 0; b < k->taps; b++, taps += VQ_PANEL) {
             const size_t r = phase / k->phases + a * c->stride[0];

@@ -22,11 +22,6 @@ enum {
     SKEW = 16                 /* between points, lest all of them fall into one set of a cache */
 };
 
-static size_t tiles_over(size_t count)
-{
-    return (count + VQ_WINOGRAD_TILE - 1) / VQ_WINOGRAD_TILE;
-}
-
 /* Few channels are not worth the transforms, as measured, nor are few tiles those of the weights,
  * which are as long for one image as for many; and products must become half as many at most, which
  * they do not where places leave tiles empty. */
@@ -37,7 +32,8 @@ bool vq_winograd_suits(const vq_convolution *c)
     if (!(kernel == 3 && stride == 1) && !(kernel == 4 && stride == 2)) return false;
     if (c->in < CHANNELS_MIN || c->out < CHANNELS_MIN || c->in * c->out < PAIRS_MIN) return false;
     const size_t points = kernel / stride + VQ_WINOGRAD_TILE - 1;
-    const size_t tiles = tiles_over(c->map[0]) * tiles_over(c->map[1]);
+    const size_t tiles =
+        vq_ceil_div(c->map[0], VQ_WINOGRAD_TILE) * vq_ceil_div(c->map[1], VQ_WINOGRAD_TILE);
     if (c->images * tiles < TILES_MIN) return false;
     const size_t products = tiles * points * points * stride * stride;
     return 2 * products <= c->map[0] * c->map[1] * kernel * kernel;
@@ -69,7 +65,7 @@ static void gather_taps(const pack_job *job, size_t phase, size_t i, size_t pane
 {
     const vq_winograd_class *k = job->k;
     const size_t first = panel * VQ_PANEL, left = k->out - first;
-    const size_t count = left < VQ_PANEL ? left : VQ_PANEL;
+    const size_t count = vq_smaller(left, VQ_PANEL);
     memset(taps, 0, k->taps * k->taps * VQ_PANEL * sizeof *taps);
     for (size_t a = 0; a < k->taps; a++)
         for (size_t b = 0; b < k->taps; b++, taps += VQ_PANEL) {
