@@ -37,10 +37,15 @@ int path_format(program *p, char to[PATH_ROOM], const char *format, ...)
     return fail(p, BAD_INPUT, "the path %.64s... is longer than %d bytes", to, PATH_ROOM - 1);
 }
 
-int path_stem(program *p, const char *path, char to[PATH_ROOM])
+const char *path_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    return slash ? slash + 1 : path;
+}
+
+int path_stem(program *p, const char *path, char to[PATH_ROOM])
+{
+    const char *name = path_name(path);
     const char *dot = strrchr(name, '.');
     const size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     return path_format(p, to, "%.*s", (int)length, name);
@@ -61,7 +66,7 @@ int path_absolute(program *p, const char *path, char to[PATH_ROOM])
 }
 
 /* The folder in which the path's last part lies. */
-static int path_parent(program *p, const char *path, char to[PATH_ROOM])
+int path_parent(program *p, const char *path, char to[PATH_ROOM])
 {
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
@@ -124,11 +129,9 @@ int output_check_apart(program *p, const char *option, const char *path, const c
                        const char *other)
 {
     char folder[PATH_ROOM], other_folder[PATH_ROOM];
-    const char *slash = strrchr(path, '/'), *other_slash = strrchr(other, '/');
     TRY(path_parent(p, path, folder));
     TRY(path_parent(p, other, other_folder));
-    const bool named_alike =
-        strcmp(slash ? slash + 1 : path, other_slash ? other_slash + 1 : other) == 0;
+    const bool named_alike = strcmp(path_name(path), path_name(other)) == 0;
     if (path_same(path, other) || (named_alike && path_same(folder, other_folder)))
         return fail(p, BAD_USAGE, "%s %s and %s %s are one file; give each its own", option, path,
                     other_option, other);

@@ -11,8 +11,12 @@ bool path_exists(const char *path);
 bool path_is_folder(const char *path);
 /** Whether the path ends in the extension (".png"), in either case. */
 bool path_has_extension(const char *path, const char *extension);
-/** Last part of the path, without its extension. */
+/** Last part of the path. */
+const char *path_name(const char *path);
+/** The same without its extension. */
 int path_stem(program *p, const char *path, char to[PATH_ROOM]);
+/** The folder that the path lies in. */
+int path_parent(program *p, const char *path, char to[PATH_ROOM]);
 /** Formats a path; one too long is BAD_INPUT. */
 int path_format(program *p, char to[PATH_ROOM], const char *format, ...) VQ_PRINTF(3, 4);
 /** The path seen from the root, so that it holds from any folder. What follows the last colon

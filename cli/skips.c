@@ -2,9 +2,9 @@
  * cli/skips.c -- images that are left out since they cannot be read. */
 #include "skips.h"
 #include "facts.h"
+#include "files.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { WARNED = 5 }; /* more would hide whatever else is said */
 
@@ -35,9 +35,7 @@ static int note(program *p, skip_list *list, const char *source, int64_t index, 
 
 const char *image_name(const char *source, const vq_dataset *data, int64_t index)
 {
-    const char *slash = strrchr(source, '/');
-    if (data) return vq_dataset_name(data, index);
-    return slash ? slash + 1 : source;
+    return data ? vq_dataset_name(data, index) : path_name(source);
 }
 
 int skip_image(program *p, skip_list *list, const char *source, const vq_dataset *data,

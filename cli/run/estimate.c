@@ -99,12 +99,11 @@ done:
 static int time_writing(program *p, const training *t, size_t bytes, double *seconds)
 {
     static const char zeros[1 << 16];
-    const char *root = t->folder.root, *slash = strrchr(root, '/');
-    const bool exists = path_is_folder(root);
-    const int length = exists ? (int)strlen(root) : slash ? (int)(slash - root) : 0;
-    char path[PATH_ROOM];
+    const char *root = t->folder.root;
+    char parent[PATH_ROOM], path[PATH_ROOM];
     *seconds = 0.0;
-    TRY(path_format(p, path, "%.*s%svqvae-XXXXXX", length, root, exists || slash ? "/" : ""));
+    TRY(path_parent(p, root, parent));
+    TRY(path_format(p, path, "%s/vqvae-XXXXXX", path_is_folder(root) ? root : parent));
     const int file = mkstemp(path);
     if (file < 0) return DONE;
     (void)unlink(path);

@@ -2,17 +2,13 @@
  * cli/run/intake.c -- images made ready for a model as they were for its training. */
 #include "run/intake.h"
 #include "run/folder.h"
-#include <string.h>
 
 /* The folder of the run that a model belongs to: itself, or the one that its file lies in. */
 static int folder_of_model(program *p, const char *path, run_folder *out)
 {
-    const char *slash = strrchr(path, '/');
-    if (path_is_folder(path)) return run_folder_name(p, path, out);
-    if (!slash) return run_folder_name(p, ".", out);
     char parent[PATH_ROOM];
-    TRY(path_format(p, parent, "%.*s", slash == path ? 1 : (int)(slash - path), path));
-    return run_folder_name(p, parent, out);
+    TRY(path_parent(p, path, parent));
+    return run_folder_name(p, path_is_folder(path) ? path : parent, out);
 }
 
 /* The settings of data that a model in use needs; a wrong value of theirs is refused. */
