@@ -21,8 +21,9 @@ TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const 
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
         for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
-        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
-            const __m256 w0 = _mm256_loadu_ps(weights), w1 = _mm256_loadu_ps(weights + 8);
+        const float *line = weights + tap * t->line_step;
+        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL) {
+            const __m256 w0 = _mm256_loadu_ps(line), w1 = _mm256_loadu_ps(line + 8);
             VQ_UNROLL(6)
             for (size_t i = 0; i < VQ_PLACES; i++) {
                 const __m256 number = _mm256_broadcast_ss(in[i] + q);

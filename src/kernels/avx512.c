@@ -24,16 +24,16 @@ static inline __mmask16 first_lanes(size_t count)
 INLINE void correlate_panels(const vq_correlate_tile *t, size_t panels)
 {
     __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
-    const float *weights = t->weights;
     vq_start_avx512(t, panels, sum);
     for (size_t tap = 0; tap < t->taps; tap++) {
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
         for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
-        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
+        const float *line = t->weights + tap * t->line_step;
+        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL) {
             __m512 w[VQ_PANELS_MAX];
             VQ_UNROLL(4)
-            for (size_t v = 0; v < panels; v++) w[v] = _mm512_loadu_ps(weights + v * t->panel_step);
+            for (size_t v = 0; v < panels; v++) w[v] = _mm512_loadu_ps(line + v * t->panel_step);
             VQ_UNROLL(6)
             for (size_t i = 0; i < VQ_PLACES; i++) {
                 const __m512 number = _mm512_set1_ps(in[i][q]);

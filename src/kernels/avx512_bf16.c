@@ -34,14 +34,14 @@ INLINE void add_products(const float *const row[VQ_PLACES], const float *factors
 INLINE void correlate_panels(const vq_correlate_tile *t, size_t panels)
 {
     __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
-    const float *weights = t->weights;
     vq_start_avx512(t, panels, sum);
     for (size_t tap = 0; tap < t->taps; tap++) {
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
         for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
-        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
-            add_products(in, weights, t->panel_step, panels, sum);
+        const float *line = t->weights + tap * t->line_step;
+        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL) {
+            add_products(in, line, t->panel_step, panels, sum);
             VQ_UNROLL(6)
             for (size_t i = 0; i < VQ_PLACES; i++) in[i]++;
         }

@@ -49,7 +49,8 @@ TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const 
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
         for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
-        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) add_products(in, q, weights, sum);
+        const float *line = weights + tap * t->line_step;
+        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL) add_products(in, q, line, sum);
     }
     vq_finish_avx2(t, at, sum);
 }

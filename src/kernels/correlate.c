@@ -89,16 +89,17 @@ static size_t group_of(const vq_kernels *kernels, size_t depth)
 
 void vq_correlate(const vq_kernels *kernels, const vq_correlation *c)
 {
-    const size_t depth = c->taps * c->run, group = group_of(kernels, depth) * VQ_PANEL;
+    const size_t group = group_of(kernels, c->depth) * VQ_PANEL;
     vq_correlate_tile tile = {.taps = c->taps,
                               .run = c->run,
                               .tap_step = c->tap_step,
-                              .panel_step = depth * VQ_PANEL,
+                              .line_step = c->line * VQ_PANEL,
+                              .panel_step = c->depth * VQ_PANEL,
                               .relu = c->relu};
     part p;
     for (p.channel = 0; p.channel < c->channels; p.channel += group) {
         p.channels = vq_smaller(group, c->channels - p.channel);
-        tile.weights = c->weights + p.channel * depth;
+        tile.weights = c->weights + p.channel * c->depth;
         tile.panels = vq_ceil_div(p.channels, VQ_PANEL);
         for (p.place = 0; p.place < c->places; p.place += VQ_PLACES) {
             p.places = vq_smaller(VQ_PLACES, c->places - p.place);

@@ -5,7 +5,8 @@
  * The numbers under the taps of one row of the kernel lie side by side, so a place of the output is
  *   out[o] = start[o] + sum over t < taps, q < run of in[t * tap_step + q] * weights[t][q][o],
  * one chain of fused multiply-adds in the order of (t, q). Places are the rows of a tile, output
- * channels its columns; the input is read where it lies. */
+ * channels its columns; the input is read where it lies. The weights may be a part of a larger
+ * kernel's, some of its rows and some of their columns. */
 #ifndef VQ_KERNELS_CORRELATE_H
 #define VQ_KERNELS_CORRELATE_H
 
@@ -14,7 +15,8 @@
 #include <stddef.h>
 
 /* Weights lie in panels of VQ_PANEL output channels: number (t, q) of channel o of a panel is
- * panel[(t * run + q) * VQ_PANEL + o]; channels that are missing in the last one are zeros. */
+ * panel[(t * line + q) * VQ_PANEL + o], where a row of the whole kernel has `line` numbers; channels
+ * that are missing in the last one are zeros. */
 enum { VQ_PANEL = 16, VQ_PLACES = 6, VQ_PANELS_MAX = 4 };
 
 /** A whole tile: VQ_PLACES places by VQ_PANEL * panels channels. Arrays of pointers have one for
@@ -24,6 +26,7 @@ typedef struct vq_correlate_tile {
     size_t taps, run, tap_step;
     const float *in[VQ_PLACES];
     const float *weights;             /* of the first panel */
+    size_t line_step;                 /* of the weights, from tap to tap */
     size_t panel_step, panels;        /* from panel to panel; 1..VQ_PANELS_MAX */
     const float *start[VQ_PLACES];    /* where chains begin; may be `out` */
     float *out[VQ_PLACES];            /* no two alike */
@@ -57,6 +60,7 @@ typedef void vq_outer_fn(const vq_outer_tile *tile);
 /** Any number of places and channels, in one thread. */
 typedef struct vq_correlation {
     size_t taps, run, tap_step;
+    size_t line, depth; /* numbers of a row and of all rows of the kernel; `weights` is within it */
     size_t places, channels;
     const float *in;
     const size_t *in_at; /* place i reads from in + in_at[i] on */
@@ -67,7 +71,7 @@ typedef struct vq_correlation {
     bool add;             /* chains begin at what `out` holds, not at the bias */
     const float *mask, *residual; /* or NULL; see vq_correlate_tile */
     bool relu;
-    bool bf16; /* run, tap_step and in_at count words of `in` and of `weights` */
+    bool bf16; /* run, tap_step, line, depth and in_at count words of `in` and of `weights` */
 } vq_correlation;
 
 struct vq_kernels;

@@ -8,8 +8,8 @@ static double chain(const vq_correlation_double *c, const double *in, const doub
                     double sum)
 {
     for (size_t t = 0; t < c->taps; t++)
-        for (size_t q = 0; q < c->run; q++, weights += VQ_PANEL)
-            sum += in[t * c->tap_step + q] * *weights;
+        for (size_t q = 0; q < c->run; q++)
+            sum += in[t * c->tap_step + q] * weights[(t * c->line + q) * VQ_PANEL];
     return sum;
 }
 
@@ -22,11 +22,10 @@ static double finish(const vq_correlation_double *c, double x, size_t at)
 
 void vq_correlate_f64(const vq_correlation_double *c)
 {
-    const size_t depth = c->taps * c->run;
     for (size_t i = 0; i < c->places; i++)
         for (size_t o = 0; o < c->channels; o++) {
             const size_t at = c->out_at[i] + o;
-            const double *weights = c->weights + o / VQ_PANEL * VQ_PANEL * depth + o % VQ_PANEL;
+            const double *weights = c->weights + o / VQ_PANEL * VQ_PANEL * c->depth + o % VQ_PANEL;
             const double start = c->add ? c->out[at] : c->bias ? c->bias[o] : 0.0;
             c->out[at] = finish(c, chain(c, c->in + c->in_at[i], weights, start), at);
         }

@@ -8,7 +8,7 @@
 
 /** As vq_correlation. */
 typedef struct vq_correlation_double {
-    size_t taps, run, tap_step;
+    size_t taps, run, tap_step, line, depth;
     size_t places, channels;
     const double *in;
     const size_t *in_at;

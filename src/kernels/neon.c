@@ -24,10 +24,11 @@ static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *
         const float *in[VQ_PLACES];
         VQ_UNROLL(6)
         for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
-        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL) {
+        const float *line = weights + tap * t->line_step;
+        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL) {
             float32x4_t w[QUARTERS];
             VQ_UNROLL(4)
-            for (size_t v = 0; v < QUARTERS; v++) w[v] = vld1q_f32(weights + 4 * v);
+            for (size_t v = 0; v < QUARTERS; v++) w[v] = vld1q_f32(line + 4 * v);
             VQ_UNROLL(6)
             for (size_t i = 0; i < VQ_PLACES; i++) {
                 const float32x4_t number = vld1q_dup_f32(in[i] + q);

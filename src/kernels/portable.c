@@ -15,13 +15,14 @@ static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *
     float sum[VQ_PLACES][VQ_PANEL];
     for (size_t i = 0; i < VQ_PLACES; i++)
         for (size_t j = 0; j < VQ_PANEL; j++) sum[i][j] = t->start[i][at + j];
-    for (size_t tap = 0; tap < t->taps; tap++)
-        for (size_t q = 0; q < t->run; q++, weights += VQ_PANEL)
+    for (size_t tap = 0; tap < t->taps; tap++) {
+        const float *line = weights + tap * t->line_step;
+        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL)
             for (size_t i = 0; i < VQ_PLACES; i++) {
                 const float number = t->in[i][tap * t->tap_step + q];
-                for (size_t j = 0; j < VQ_PANEL; j++)
-                    sum[i][j] = fmaf(number, weights[j], sum[i][j]);
+                for (size_t j = 0; j < VQ_PANEL; j++) sum[i][j] = fmaf(number, line[j], sum[i][j]);
             }
+    }
     for (size_t i = 0; i < VQ_PLACES; i++)
         for (size_t j = 0; j < VQ_PANEL; j++)
             t->out[i][at + j] = vq_correlate_finish(t, i, at + j, sum[i][j]);

@@ -128,6 +128,8 @@ static void check_correlation(const vq_kernels *t, vq_random *random, size_t tap
     float *bias = guarded(random, panels), *out = guarded(random, size);
     float *before = guarded_copy(out, size);
     vq_correlation c = {.taps = taps, .run = run, .tap_step = tap_step, .places = places};
+    c.line = run;
+    c.depth = depth;
     c.channels = channels;
     c.in = in;
     c.in_at = in_at;
@@ -191,6 +193,7 @@ static void ends_of(const vq_kernels *t)
     vq_correlation c = {.taps = 1, .run = 1, .places = VQ_PLACES, .channels = VQ_PANEL, .in = in};
     c.in_at = in_at;
     c.weights = weights;
+    c.line = c.depth = 1;
     c.out = out;
     c.out_at = out_at;
     c.mask = mask;

@@ -24,15 +24,15 @@ static float finished(const vq_correlation *c, float x, size_t at)
 /* The definition that every kernel must meet. */
 static void chain(const vq_correlation *c)
 {
-    const size_t depth = c->taps * c->run;
     for (size_t i = 0; i < c->places; i++)
         for (size_t o = 0; o < c->channels; o++) {
             const size_t at = c->out_at[i] + o;
-            const float *w = c->weights + o / VQ_PANEL * VQ_PANEL * depth + o % VQ_PANEL;
+            const float *w = c->weights + o / VQ_PANEL * VQ_PANEL * c->depth + o % VQ_PANEL;
             float sum = c->add ? c->out[at] : c->bias ? c->bias[o] : 0.0f;
-            for (size_t p = 0; p < depth; p++)
-                sum = fmaf(c->in[c->in_at[i] + p / c->run * c->tap_step + p % c->run],
-                           w[p * VQ_PANEL], sum);
+            for (size_t t = 0; t < c->taps; t++)
+                for (size_t q = 0; q < c->run; q++)
+                    sum = fmaf(c->in[c->in_at[i] + t * c->tap_step + q],
+                               w[(t * c->line + q) * VQ_PANEL], sum);
             c->out[at] = finished(c, sum, at);
         }
 }
@@ -43,14 +43,18 @@ enum { ADD = 1, BIAS = 2, RESIDUAL = 4, MASK = 8, RELU = 16, IN_PLACE = 32, WAYS
 static void check_correlation(const vq_kernels *t, vq_random *random, vq_correlation c, int ways)
 {
     size_t in_at[80], out_at[80];
-    const size_t depth = c.taps * c.run;
+    const bool part = vq_random_below(random, 2); /* of a larger kernel */
+    const size_t row = part ? random_between(random, 0, 2) : 0;
+    const size_t column = part ? random_between(random, 0, 9) : 0;
+    c.line = column + c.run + (part ? random_between(random, 0, 9) : 0);
+    c.depth = (row + c.taps + (part ? random_between(random, 0, 2) : 0)) * c.line;
     assert_true(c.places <= 80);
     c.tap_step = c.run + random_between(random, 0, 5);
     random_places(random, c.places, random_between(random, 0, 4), in_at);
     random_places(random, c.places, c.channels, out_at);
     const size_t in_size = in_at[c.places - 1] + c.taps * c.tap_step + 1;
     const size_t size = out_at[c.places - 1] + c.channels, panels = vq_panels_size(c.channels, 1);
-    float *in = guarded(random, in_size), *weights = guarded(random, panels * depth);
+    float *in = guarded(random, in_size), *weights = guarded(random, panels * c.depth);
     float *bias = guarded(random, panels), *residual = guarded(random, size);
     float *mask = guarded(random, size), *out = guarded(random, size);
     for (size_t i = 0; i < size; i += 5) mask[i] = i % 2 ? 0.0f : -0.0f;
@@ -58,7 +62,7 @@ static void check_correlation(const vq_kernels *t, vq_random *random, vq_correla
     c.in = in;
     c.in_at = in_at;
     c.out_at = out_at;
-    c.weights = weights;
+    c.weights = weights + (row * c.line + column) * VQ_PANEL;
     c.add = (ways & ADD) != 0;
     c.bias = ways & BIAS ? bias : NULL;
     c.mask = ways & MASK ? mask : NULL;
@@ -121,6 +125,7 @@ static void not_numbers_of(const vq_kernels *t)
     c.in_at = in_at;
     c.out_at = out_at;
     c.weights = weights;
+    c.line = c.depth = 1;
     c.out = out;
     c.relu = true;
     vq_correlate(t, &c);
@@ -234,6 +239,8 @@ static void test_double(void **state)
         const vq_correlation c = {2,
                                   3,
                                   3,
+                                  3,
+                                  6,
                                   PLACES,
                                   CHANNELS,
                                   in,
@@ -250,6 +257,8 @@ static void test_double(void **state)
         const vq_correlation_double d = {2,
                                          3,
                                          3,
+                                         3,
+                                         6,
                                          PLACES,
                                          CHANNELS,
                                          in_d,

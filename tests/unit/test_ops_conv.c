@@ -58,6 +58,25 @@ static const example examples[] = {
      3,
      5,
      6},
+    /* Here taps in the padding are left out, forward and backward. */
+    {"conv 3x3, small images",
+     &vq_op_conv2d,
+     {20, 35, {3, 3}, {1, 1}, {1, 1, 1, 1}, true},
+     7,
+     8,
+     8},
+    {"conv 5x4, padding wider than the image",
+     &vq_op_conv2d,
+     {3, 18, {5, 4}, {2, 1}, {3, 4, 6, 5}, true},
+     40,
+     3,
+     3},
+    {"transpose 4x4, small images",
+     &vq_op_conv_transpose2d,
+     {20, 18, {4, 4}, {2, 2}, {1, 1, 1, 1}, true},
+     13,
+     8,
+     7},
 };
 
 typedef struct rig {

@@ -2,8 +2,8 @@
  * nn/ops/convolution_direct.c -- a convolution and its adjoint as correlations.
  *
  * Work is cut into blocks of places whose input fits a part of the second-level cache: a thread
- * copies it there with its padding, unless there is none, and rounds it where products are of bf16.
- * Neither blocks nor threads change a chain. */
+ * copies it there where it needs padding, is read through a relu or is rounded to bf16. Neither
+ * blocks nor threads change a chain. */
 #include <math.h>
 #include <string.h>
 
@@ -12,11 +12,6 @@
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_sides.h"
 #include "nn/ops/correlate.h"
-
-enum {
-    COPY_MAX = 48 << 10, /* numbers of a block's input */
-    PLACES_MAX = 1024    /* of a block's output, where one row has no more */
-};
 
 /* ---- blocks ------------------------------------------------------------------- */
 
@@ -53,14 +48,18 @@ static span span_of(const vq_sides *s, int i, size_t begin, size_t end)
         if (!any || high > all.high) all.high = high;
         any = true;
     }
+    if (!s->trimmed) return all;
+    if (all.low < 0) all.low = 0;
+    if (all.high > (ptrdiff_t)s->from[i]) all.high = (ptrdiff_t)s->from[i];
+    if (all.high < all.low) all.high = all.low;
     return all;
 }
 
 /* How the result is cut: blocks of whole images, or of some rows of one. */
 typedef struct cut {
-    size_t images, rows;   /* of a block */
-    size_t pieces, blocks; /* of an image of the result (1 where blocks have several); in all */
-    size_t source_rows;    /* at most, of one image */
+    size_t images, rows; /* of a block, at most */
+    size_t pieces;       /* of an image of the result; 1 where blocks have several */
+    size_t source_rows;  /* at most, of one image */
     size_t source_width;
     span columns;
     bool copies; /* padding is needed, or `from` is read through a function */
@@ -70,8 +69,16 @@ typedef struct cut {
 static size_t rows_read(const vq_sides *s, size_t rows)
 {
     const size_t stride = s->c->stride[0], kernel = s->c->kernel[0];
-    if (s->direction == VQ_CONV_APPLY) return (rows - 1) * stride + kernel;
-    return vq_ceil_div(rows, stride) + vq_ceil_div(kernel, stride);
+    const size_t padded = s->direction == VQ_CONV_APPLY
+                              ? (rows - 1) * stride + kernel
+                              : vq_ceil_div(rows, stride) + vq_ceil_div(kernel, stride);
+    return s->trimmed ? vq_smaller(padded, s->from[0]) : padded;
+}
+
+/* Places that a class has in so many rows of the result. */
+static size_t block_places(const vq_sides *s, size_t rows)
+{
+    return vq_class_places(s, 0, rows) * vq_class_places(s, 1, s->to[1]);
 }
 
 static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
@@ -84,18 +91,17 @@ static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
     b.source_width = b.copies ? (size_t)(b.columns.high - b.columns.low) : s->from[1];
     const size_t line = (b.source_width ? b.source_width : 1) * s->unit;
     if (images < threads) b.rows = vq_ceil_div(height, vq_ceil_div(threads, images));
-    while (b.rows > s->cell[0] &&
-           (rows_read(s, b.rows) * line > COPY_MAX || b.rows * s->to[1] > PLACES_MAX))
+    while (b.rows > s->cell[0] && (rows_read(s, b.rows) * line > VQ_BLOCK_NUMBERS ||
+                                   block_places(s, b.rows) > VQ_BLOCK_PLACES))
         b.rows = vq_ceil_div(b.rows, 2);
     b.rows = vq_smaller(height, vq_ceil_div(b.rows, s->cell[0]) * s->cell[0]); /* no cell is cut */
+    b.pieces = vq_ceil_div(height, b.rows);
+    b.source_rows = rows_read(s, b.rows);
     if (b.rows == height) {
-        b.images =
-            vq_smaller(COPY_MAX / (rows_read(s, height) * line), PLACES_MAX / (height * s->to[1]));
+        b.images = vq_smaller(VQ_BLOCK_NUMBERS / (b.source_rows * line),
+                              VQ_BLOCK_PLACES / block_places(s, height));
         b.images = vq_smaller(b.images ? b.images : 1, vq_ceil_div(images, threads));
     }
-    b.pieces = vq_ceil_div(height, b.rows);
-    b.blocks = vq_ceil_div(images, b.images) * b.pieces;
-    b.source_rows = rows_read(s, b.rows);
     return b;
 }
 
@@ -111,8 +117,7 @@ static scratch_parts scratch_of(const vq_context *ctx, const vq_sides *s, const 
                                 vq_arena *arena)
 {
     const size_t threads = (size_t)ctx->threads;
-    scratch_parts parts = {.places = b->images * vq_ceil_div(b->rows, s->cell[0]) *
-                                     vq_ceil_div(s->to[1], s->cell[1])};
+    scratch_parts parts = {.places = b->images * block_places(s, b->rows)};
     if (b->copies) parts.copy_size = b->images * b->source_rows * b->source_width * s->unit;
     parts.copy = vq_arena_get(arena, threads * parts.copy_size, sizeof(real));
     parts.cells =
@@ -221,25 +226,37 @@ static void place_source(const direct_job *job, block *b)
         }
 }
 
-/* Fills in where the places of one class read and write; returns how many there are. */
-static size_t place_class(const direct_job *job, const block *b, const vq_axis *rows,
-                          const vq_axis *columns)
+/* What place j of a stretch reads first, counted from `low`; 0 where it has no taps. */
+static size_t read_at(const vq_axis *a, const vq_stretch *part, size_t j, ptrdiff_t low)
+{
+    const ptrdiff_t at = a->at + (ptrdiff_t)(j * a->at_step + part->tap) - low;
+    return part->taps ? (size_t)at : 0;
+}
+
+/* A class within a block: its axes, and its places among the block's rows. */
+typedef struct class_part {
+    vq_axis rows, columns;
+    places among;
+} class_part;
+
+/* Fills in where the places of two stretches read and write; returns how many there are. */
+static size_t place_stretches(const direct_job *job, const block *b, const class_part *k,
+                              const vq_stretch *y, const vq_stretch *x)
 {
     const vq_sides *s = job->sides;
-    const places y = places_in(rows, b->row, b->row_end);
     const size_t in_row = job->cut->source_width * s->unit, out_row = s->to[1] * s->out;
     size_t count = 0;
     for (size_t n = 0; n < b->images; n++)
-        for (size_t j = y.first; j < y.last; j++) {
-            const ptrdiff_t top = rows->at + (ptrdiff_t)(j * rows->at_step) - b->rows.low;
-            const size_t in = (n * b->source_rows + (size_t)(rows->taps ? top : 0)) * in_row;
-            const size_t out = (n * s->to[0] + rows->first + j * rows->step) * out_row;
-            for (size_t i = 0; i < columns->count; i++, count++) {
-                const ptrdiff_t left =
-                    columns->at + (ptrdiff_t)(i * columns->at_step) - job->cut->columns.low;
-                b->in_at[count] = in + (size_t)(columns->taps ? left : 0) * s->unit;
-                b->out_at[count] = out + (columns->first + i * columns->step) * s->out;
-                if (s->joined) b->out_at[count] = count * VQ_PANEL;
+        for (size_t j = y->first; j < y->last; j++) {
+            const size_t row = n * b->source_rows + read_at(&k->rows, y, j, b->rows.low);
+            const size_t out = (n * s->to[0] + k->rows.first + j * k->rows.step) * out_row;
+            const size_t cells =
+                (n * (k->among.last - k->among.first) + j - k->among.first) * k->columns.count;
+            for (size_t i = x->first; i < x->last; i++, count++) {
+                b->in_at[count] =
+                    row * in_row + read_at(&k->columns, x, i, job->cut->columns.low) * s->unit;
+                b->out_at[count] = out + (k->columns.first + i * k->columns.step) * s->out;
+                if (s->joined) b->out_at[count] = (cells + i) * VQ_PANEL;
             }
         }
     return count;
@@ -281,6 +298,29 @@ static void spread_cells(const direct_job *job, const block *b)
                            ((b->image + n) * s->to[0] + y + at) * s->to[1] * s->out);
 }
 
+/* All stretches of a class; c->weights are those of the class. */
+static void run_class(const direct_job *job, const block *b, const class_part *k,
+                      vq_correlation_real *c)
+{
+    const vq_sides *s = job->sides;
+    const real *weights = c->weights;
+    vq_stretch y, x;
+    c->line = k->columns.taps * s->unit;
+    c->depth = k->rows.taps * c->line;
+    for (size_t j = k->among.first; j < k->among.last; j = y.last) {
+        y = vq_stretch_of(s, 0, &k->rows, j, k->among.last);
+        for (size_t i = 0; i < k->columns.count; i = x.last) {
+            x = vq_stretch_of(s, 1, &k->columns, i, k->columns.count);
+            c->taps = x.taps ? y.taps : 0;
+            c->run = x.taps * s->unit;
+            c->weights = weights + (y.tap * c->line + x.tap * s->unit) * VQ_PANEL;
+            c->places = place_stretches(job, b, k, &y, &x);
+            vq_correlate_real(job->kernels, s->c->bf16, c);
+        }
+    }
+    c->weights = weights + vq_panels_size(s->lanes, c->depth);
+}
+
 static void run_block(const direct_job *job, block *b)
 {
     const vq_sides *s = job->sides;
@@ -308,25 +348,24 @@ static void run_block(const direct_job *job, block *b)
                                   .bias = c.bias};
     c.weights = c.bias + padded;
     for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
-        const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
-        const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
-        c.taps = columns.taps ? rows.taps : 0;
-        c.run = columns.taps * s->unit;
-        c.places = place_class(job, b, &rows, &columns);
-        vq_correlate_real(job->kernels, s->c->bf16, &c);
+        class_part k = {.rows = vq_axis_of(s, 0, class / s->classes[1]),
+                        .columns = vq_axis_of(s, 1, class % s->classes[1])};
+        k.among = places_in(&k.rows, b->row, b->row_end);
+        run_class(job, b, &k, &c);
         if (s->joined) spread_cells(job, b);
-        c.weights += padded * rows.taps * columns.taps * s->unit;
     }
 }
 
+/* Item: an image, or a piece of one. */
 static void run_blocks(void *arg, size_t begin, size_t end, int thread)
 {
     const direct_job *job = arg;
     const vq_sides *s = job->sides;
     const size_t at = (size_t)thread, pieces = job->cut->pieces;
-    for (size_t i = begin; i < end; i++) {
-        block b = {.image = i / pieces * job->cut->images, .row = i % pieces * job->cut->rows};
-        b.images = vq_smaller(job->cut->images, s->c->images - b.image);
+    block b;
+    for (size_t i = begin; i < end; i += b.images) {
+        b = (block){.image = i / pieces, .row = i % pieces * job->cut->rows};
+        b.images = vq_smaller(job->cut->images, end - i);
         b.row_end = vq_smaller(b.row + job->cut->rows, s->to[0]);
         b.rows = span_of(s, 0, b.row, b.row_end);
         b.copy = job->scratch.copy + at * job->scratch.copy_size;
@@ -349,5 +388,5 @@ void vq_convolution_run(vq_context *ctx, const vq_convolution *c, vq_conv_direct
                       .cut = &b,
                       .arrays = arrays,
                       .scratch = scratch_of(ctx, &s, &b, &arena)};
-    vq_parallel_for(ctx, b.blocks, 1, run_blocks, &job);
+    vq_parallel_for(ctx, c->images * b.pieces, 1, run_blocks, &job);
 }

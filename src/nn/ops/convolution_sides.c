@@ -36,13 +36,6 @@ static vq_sides whole_sides(const vq_convolution *c, vq_conv_direction direction
     return s;
 }
 
-vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction)
-{
-    vq_sides s = whole_sides(c, direction);
-    s.unit = c->bf16 ? (s.in + 1) / 2 : s.in;
-    return s;
-}
-
 /* A class as it is before classes are joined. */
 static vq_axis class_axis(const vq_sides *s, int i, size_t class)
 {
@@ -85,6 +78,81 @@ vq_axis vq_axis_of(const vq_sides *s, int i, size_t class)
     all.taps = (size_t)(end - all.at);
     return all;
 }
+
+/* ---- stretches ---------------------------------------------------------------- */
+
+vq_stretch vq_stretch_of(const vq_sides *s, int i, const vq_axis *a, size_t first, size_t last)
+{
+    vq_stretch all = {.first = first, .last = last, .taps = a->taps};
+    if (!s->trimmed) return all;
+    for (size_t place = first; place < last; place++) {
+        const ptrdiff_t at = a->at + (ptrdiff_t)(place * a->at_step);
+        const ptrdiff_t behind = (ptrdiff_t)s->from[i] - at;
+        const size_t tap = at < 0 ? vq_smaller((size_t)-at, a->taps) : 0;
+        const size_t end = behind > 0 ? vq_smaller((size_t)behind, a->taps) : 0;
+        const size_t taps = end > tap ? end - tap : 0;
+        if (place == first) {
+            all.tap = tap;
+            all.taps = taps;
+        } else if (tap != all.tap || taps != all.taps) {
+            all.last = place;
+            break;
+        }
+    }
+    return all;
+}
+
+/* Tiles of one class in so many images, each as often as it has taps. */
+static size_t class_work(const vq_sides *s, const vq_axis *rows, const vq_axis *columns,
+                         size_t images)
+{
+    size_t work = 0;
+    vq_stretch y, x;
+    for (size_t j = 0; j < rows->count; j = y.last) {
+        y = vq_stretch_of(s, 0, rows, j, rows->count);
+        for (size_t i = 0; i < columns->count; i = x.last) {
+            x = vq_stretch_of(s, 1, columns, i, columns->count);
+            const size_t places = images * (y.last - y.first) * (x.last - x.first);
+            work += vq_ceil_div(places, VQ_PLACES) * y.taps * x.taps;
+        }
+    }
+    return work;
+}
+
+static size_t work_of(const vq_sides *s, size_t images)
+{
+    size_t work = 0;
+    for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
+        const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
+        const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
+        work += class_work(s, &rows, &columns, images);
+    }
+    return work;
+}
+
+/* Whether that is less work, though stretches may end in tiles that are not whole: a rule on the
+ * shape of an image, so that the bits of a result, in which a sum of -0 can become 0 by a product
+ * with zero, hang on nothing else. */
+static bool suits_trimming(const vq_sides *s)
+{
+    const size_t places = vq_class_places(s, 0, s->to[0]) * vq_class_places(s, 1, s->to[1]);
+    const size_t numbers = s->from[0] * s->from[1] * s->unit;
+    const size_t images =
+        vq_smaller(numbers ? VQ_BLOCK_NUMBERS / numbers : 0, places ? VQ_BLOCK_PLACES / places : 0);
+    vq_sides trimmed = *s;
+    trimmed.trimmed = true;
+    return images > 0 && work_of(&trimmed, images) < work_of(s, images);
+}
+
+vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction)
+{
+    vq_sides s = whole_sides(c, direction);
+    s.unit = c->bf16 ? (s.in + 1) / 2 : s.in;
+    s.trimmed = suits_trimming(&s);
+    return s;
+}
+
+/* ---- taps --------------------------------------------------------------------- */
 
 ptrdiff_t vq_kernel_tap(const vq_sides *s, int i, const vq_axis *a, size_t at, size_t t)
 {

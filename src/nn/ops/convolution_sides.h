@@ -6,7 +6,11 @@
  * one correlation (kernels/correlate.h) over all places of the map. Its adjoint takes to a number
  * of the image, in row y, all taps r of map rows oh with stride*oh + r = y + top: those r that
  * leave the same remainder as y + top. So images fall into stride x stride classes of places, and
- * each class is a correlation on the padded map with every stride-th tap, in descending order. */
+ * each class is a correlation on the padded map with every stride-th tap, in descending order.
+ *
+ * Where images are small, many taps lie in the padding. The places of a class then fall into
+ * stretches, the first and last few rows and columns and what is between them, and each stretch is
+ * a correlation with those taps alone that lie in the source, which needs no padding. */
 #ifndef VQ_NN_OPS_CONVOLUTION_SIDES_H
 #define VQ_NN_OPS_CONVOLUTION_SIDES_H
 
@@ -35,13 +39,31 @@ typedef struct vq_sides {
     size_t lanes; /* output channels of a class */
     size_t unit;  /* numbers of a place of the source as it is copied: `in`, or pairs of bf16,
                      where an odd last one has a zero beside it */
+    bool trimmed; /* taps in the padding take no part; else they are products with zeros */
 } vq_sides;
 
+/** Places [first, last) of an axis of a class, and the taps [tap, tap + taps) that each of them
+ *  takes. */
+typedef struct vq_stretch {
+    size_t first, last, tap, taps;
+} vq_stretch;
+
 vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction);
+/** The stretch that begins at place `first`, of those before `last`. */
+vq_stretch vq_stretch_of(const vq_sides *s, int i, const vq_axis *a, size_t first, size_t last);
 /** Axis i of a class, which is less than classes[i]. */
 vq_axis vq_axis_of(const vq_sides *s, int i, size_t class);
 /** The kernel's number of tap t of an axis for places that are `at` in their cells; -1: none. */
 ptrdiff_t vq_kernel_tap(const vq_sides *s, int i, const vq_axis *a, size_t at, size_t t);
+
+/** Numbers of the source and places of a class that are at most worked on at a time. */
+enum { VQ_BLOCK_NUMBERS = 48 << 10, VQ_BLOCK_PLACES = 1024 };
+
+/** Places that a class has at most among so many of the result, on axis i. */
+static inline size_t vq_class_places(const vq_sides *s, int i, size_t places)
+{
+    return vq_ceil_div(places, s->classes[i] * s->cell[i]);
+}
 
 /** Panels of the weights of a class. */
 static inline size_t vq_sides_panels(const vq_sides *s)

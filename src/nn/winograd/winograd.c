@@ -222,6 +222,8 @@ static void multiply(const run_job *job, const vq_winograd_class *k, const float
     }
     vq_correlation product = {.taps = 1,
                               .run = vq_winograd_depth(k),
+                              .line = vq_winograd_depth(k),
+                              .depth = vq_winograd_depth(k),
                               .places = count,
                               .channels = job->block.out_row,
                               .in_at = in_at,
