@@ -161,9 +161,10 @@ VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_lin
 /** Tells `observe` of every operation as it runs, until it is NULL again. */
 VQ_API void vq_session_observe(vq_session *session, vq_observe_fn *observe, void *user);
 /** What the bits of its results depend on besides the model: "exact 1" of an exact session, where
- *  the number is that of the order in which it adds, or "onednn 2.6.3 avx512_core + avx2", the
- *  library of the convolutions with the instruction set that it chose, and the one that the context
- *  gave to the rest. Lives as long as the session. */
+ *  the number is that of the order in which it adds; "portable avx2, Winograd F(4x4,3x3)" of a fast
+ * one, with the algorithms that it takes besides direct sums; or "onednn 2.6.3 avx512_core + avx2",
+ *  the library of the convolutions with the instruction set that it chose, and the one that the
+ *  context gave to the rest. Lives as long as the session. */
 VQ_API const char *vq_session_arithmetic(const vq_session *session);
 /** Bytes of the session's shared buffers. */
 VQ_API size_t vq_session_bytes(const vq_session *session);

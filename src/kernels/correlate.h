@@ -15,8 +15,8 @@
 #include <stddef.h>
 
 /* Weights lie in panels of VQ_PANEL output channels: number (t, q) of channel o of a panel is
- * panel[(t * line + q) * VQ_PANEL + o], where a row of the whole kernel has `line` numbers; channels
- * that are missing in the last one are zeros. */
+ * panel[(t * line + q) * VQ_PANEL + o], where a row of the whole kernel has `line` numbers;
+ * channels that are missing in the last one are zeros. */
 enum { VQ_PANEL = 16, VQ_PLACES = 6, VQ_PANELS_MAX = 4 };
 
 /** A whole tile: VQ_PLACES places by VQ_PANEL * panels channels. Arrays of pointers have one for

@@ -78,11 +78,29 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
     return VQ_OK;
 }
 
+/* Appends the algorithms that a plan takes besides the direct sums, each once: what a step says of
+ * itself is the backend's name, then the algorithm. */
+static void name_algorithms(const vq_plan *plan, const vq_backend *backend, char *to, size_t size)
+{
+    const size_t own = strlen(backend->name);
+    for (int i = 0; i < vq_plan_rows(plan); i++) {
+        const char *by = vq_plan_row_at(plan, i).implementation[VQ_FORWARD];
+        const size_t used = strlen(to);
+        if (strncmp(by, backend->name, own) == 0 && by[own] == ',' && !strstr(to, by + own))
+            (void)snprintf(to + used, size - used, "%s", by + own);
+    }
+}
+
+/* oneDNN's library chooses for itself, and its own name and version say what it chooses among. */
 static void name_arithmetic(vq_session *s, const vq_backend *backend)
 {
-    if (s->fast || backend != &vq_backend_portable)
-        backend->arithmetic(s->ctx, s->arithmetic, sizeof s->arithmetic);
-    else (void)snprintf(s->arithmetic, sizeof s->arithmetic, "exact %d", VQ_EXACT_ORDER);
+    const bool ours = backend == &vq_backend_portable;
+    const size_t size = sizeof s->arithmetic;
+    if (ours && !s->fast) (void)snprintf(s->arithmetic, size, "exact %d", VQ_EXACT_ORDER);
+    else backend->arithmetic(s->ctx, s->arithmetic, size);
+    if (!ours || !s->fast) return;
+    name_algorithms(s->encoder, backend, s->arithmetic, size);
+    name_algorithms(s->decoder, backend, s->arithmetic, size);
 }
 
 static vq_status build(vq_session *s, const vq_session_config *config)
@@ -107,10 +125,11 @@ static vq_status build(vq_session *s, const vq_session_config *config)
         s->level[l].codebook = vq_model_numbers(s->model, l, "codebook");
         s->n_codes += s->level[l].positions;
     }
-    name_arithmetic(s, backend);
     VQ_TRY(VQ_NEW(ctx, s->batch, &s->errors));
     VQ_TRY(plan_encoder(s, backend));
-    return plan_decoder(s, backend);
+    VQ_TRY(plan_decoder(s, backend));
+    name_arithmetic(s, backend);
+    return VQ_OK;
 }
 
 vq_status vq_session_create(vq_context *ctx, const vq_model *model, const vq_session_config *config,

@@ -342,6 +342,33 @@ static void arithmetic_is_told(void **state)
     vq_context_destroy(ctx);
 }
 
+/* A fast session names the algorithms that its plans take, each once; one whose batch is too small
+ * for them does not. */
+static void fast_arithmetic_is_told(void **state)
+{
+    static const char wide[] = "{\"channels\": 3, \"level\": [{\"stride\": 2, \"width\": 64, "
+                               "\"blocks\": 2, \"block_width\": 64, \"k\": 8, \"d\": 4}]}";
+    const vq_context_config bounded = {.cpu = "portable"};
+    vq_session_config config = {.batch = 32, .height = SIZE, .width = SIZE, .fast = true};
+    vq_context *ctx;
+    vq_model *model;
+    vq_session *session;
+    (void)state;
+    assert_int_equal(vq_context_create(&bounded, &ctx), VQ_OK);
+    vq_trainer *trainer = make_trainer(ctx, wide, "portable");
+    ok(ctx, vq_trainer_model(trainer, &model));
+    for (config.batch = 32; config.batch > 0; config.batch -= 31) {
+        ok(ctx, vq_session_create(ctx, model, &config, &session));
+        assert_string_equal(vq_session_arithmetic(session),
+                            config.batch > 1 ? "portable portable, Winograd F(4x4,3x3)"
+                                             : "portable portable");
+        vq_session_destroy(session);
+    }
+    vq_model_destroy(ctx, model);
+    vq_trainer_destroy(trainer);
+    vq_context_destroy(ctx);
+}
+
 /* Memory that lends little at a time. */
 static void *lend_little(void *user, size_t size)
 {
@@ -403,6 +430,7 @@ int main(void)
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(images_are_grey_or_colour),
         cmocka_unit_test(arithmetic_is_told),
+        cmocka_unit_test(fast_arithmetic_is_told),
         cmocka_unit_test(greedy_configurations_get_nothing),
         cmocka_unit_test(perplexity_by_hand),
     };
