@@ -58,8 +58,23 @@ static void on_error(j_common_ptr common)
     escape_with(job, vq_fail(job->ctx, status, "JPEG: %s%s", about, sentence));
 }
 
-/* Warnings are passed over, except where pixels would be made up: the data ended too soon, or
- * what stands there is no code. */
+/* Whether pixels would be made up: the data ended too soon, what stands there is no code, or the
+ * codes of an interval ended before it did. What stands between other segments harms nothing; many
+ * a camera pads the end. */
+static bool is_damage(const struct jpeg_error_mgr *err)
+{
+    switch (err->msg_code) {
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC: return true;
+    case JWRN_EXTRANEOUS_DATA: {
+        const int marker = err->msg_parm.i[1];
+        return marker >= JPEG_RST0 && marker <= JPEG_RST0 + 7;
+    }
+    default: return false;
+    }
+}
+
 static void on_message(j_common_ptr common, int level)
 {
     jpeg_job *job = common->client_data;
@@ -67,7 +82,7 @@ static void on_message(j_common_ptr common, int level)
     if (level >= 0) return;
     if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)
         escape_with(job, vq_fail(job->ctx, VQ_E_FORMAT, "JPEG: the data end before the image"));
-    if (code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC)
+    if (is_damage(common->err))
         escape_with(job, vq_fail(job->ctx, VQ_E_FORMAT, "JPEG: the data are damaged"));
 }
 

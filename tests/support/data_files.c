@@ -125,6 +125,7 @@ unsigned char *encode_jpeg(const vq_image *image, jpeg_kind kind, size_t *size)
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, 95, TRUE);
     if (kind.progressive) jpeg_simple_progression(&jpeg);
+    jpeg.restart_in_rows = kind.restarts ? 1 : 0;
     jpeg_start_compress(&jpeg, TRUE);
     if (kind.orientation) write_exif(&jpeg, kind.orientation);
     while (jpeg.next_scanline < jpeg.image_height) {

@@ -35,6 +35,7 @@ void place_image(data_place *place, const char *name, int which, int64_t height,
 typedef struct jpeg_kind {
     int orientation; /* 1..8; 0: no EXIF */
     bool progressive;
+    bool restarts; /* a marker after each row of blocks */
 } jpeg_kind;
 /** JPEG bytes of an image; released with free(). */
 unsigned char *encode_jpeg(const vq_image *image, jpeg_kind kind, size_t *size);

@@ -236,6 +236,40 @@ static void test_jpeg_progressive(void **state)
     free(stored.pixels);
 }
 
+enum { MORE = 40 }; /* more than libjpeg looks ahead */
+
+/* Copies the file with MORE bytes that are no padding at `at`; free() it. */
+static unsigned char *with_bytes(const unsigned char *file, size_t size, size_t at)
+{
+    unsigned char *longer = malloc(size + MORE);
+    assert_non_null(longer);
+    memcpy(longer, file, at);
+    memset(longer + at, 0x55, MORE);
+    memcpy(longer + at + MORE, file + at, size - at);
+    return longer;
+}
+
+/* An interval of codes that ends before its marker is damaged; cameras pad the end of a file. */
+static void test_jpeg_bytes_between(void **state)
+{
+    data_place *place = *state;
+    vq_image image, stored = quarters();
+    size_t size = 0, at = 0;
+    unsigned char *jpeg = encode_jpeg(&stored, (jpeg_kind){.restarts = true}, &size);
+    while (memcmp(jpeg + at, "\xff\xd0", 2) != 0) assert_true(++at < size - 2);
+    unsigned char *padded = with_bytes(jpeg, size, size - 2);
+    assert_int_equal(vq_image_decode(place->ctx, padded, size + MORE, &image), VQ_OK);
+    vq_image_clear(place->ctx, &image);
+    unsigned char *damaged = with_bytes(jpeg, size, at);
+    assert_int_equal(vq_image_decode(place->ctx, damaged, size + MORE, &image), VQ_E_FORMAT);
+    assert_string_equal(vq_context_error(place->ctx), "JPEG: the data are damaged");
+    assert_null(image.pixels);
+    free(padded);
+    free(damaged);
+    free(jpeg);
+    free(stored.pixels);
+}
+
 static void test_refused(void **state)
 {
     static const struct {
@@ -311,15 +345,11 @@ static void test_exif(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_png_comes_back),
-        cmocka_unit_test(test_save_and_load),
-        cmocka_unit_test(test_png_kinds),
-        cmocka_unit_test(test_jpeg_orientation),
-        cmocka_unit_test(test_jpeg_progressive),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_png_too_large),
-        cmocka_unit_test(test_channels),
-        cmocka_unit_test(test_exif),
+        cmocka_unit_test(test_png_comes_back),   cmocka_unit_test(test_save_and_load),
+        cmocka_unit_test(test_png_kinds),        cmocka_unit_test(test_jpeg_orientation),
+        cmocka_unit_test(test_jpeg_progressive), cmocka_unit_test(test_jpeg_bytes_between),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_png_too_large),
+        cmocka_unit_test(test_channels),         cmocka_unit_test(test_exif),
     };
     return cmocka_run_group_tests(tests, data_place_setup, data_place_teardown);
 }
