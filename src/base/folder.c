@@ -10,18 +10,33 @@
 
 #include "base/file.h"
 
-vq_path_kind vq_path_look(const char *path)
+vq_path_kind vq_path_identify(const char *path, vq_path_id *id)
 {
     struct stat info;
+    *id = (vq_path_id){0};
     if (stat(path, &info) != 0) return VQ_PATH_NONE;
+    *id = (vq_path_id){(uint64_t)info.st_dev, (uint64_t)info.st_ino};
     if (S_ISDIR(info.st_mode)) return VQ_PATH_FOLDER;
     return S_ISREG(info.st_mode) ? VQ_PATH_FILE : VQ_PATH_OTHER;
 }
 
+vq_path_kind vq_path_look(const char *path)
+{
+    vq_path_id unused;
+    return vq_path_identify(path, &unused);
+}
+
+bool vq_path_id_same(vq_path_id a, vq_path_id b)
+{
+    return a.device == b.device && a.inode == b.inode;
+}
+
 bool vq_path_same(const char *a, const char *b)
 {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    vq_path_id x, y;
+    const bool both =
+        vq_path_identify(a, &x) != VQ_PATH_NONE && vq_path_identify(b, &y) != VQ_PATH_NONE;
+    return both && vq_path_id_same(x, y);
 }
 
 vq_status vq_path_join(vq_context *ctx, const char *folder, const char *name, char **out)

@@ -12,6 +12,15 @@ typedef enum vq_path_kind {
     VQ_PATH_OTHER /* a pipe, a socket or a device, on which reading may wait for ever */
 } vq_path_kind;
 vq_path_kind vq_path_look(const char *path);
+
+/** Which file or folder it is, whatever paths lead to it. */
+typedef struct vq_path_id {
+    uint64_t device, inode;
+} vq_path_id;
+
+/** vq_path_look() that also tells which one it is; zeros where there is none. */
+vq_path_kind vq_path_identify(const char *path, vq_path_id *id);
+bool vq_path_id_same(vq_path_id a, vq_path_id b);
 /** Whether two paths lead to one file or folder. */
 bool vq_path_same(const char *a, const char *b);
 

@@ -102,8 +102,8 @@ static vq_status refuse_repeated(vq_context *ctx, const vq_source *source)
 }
 
 /* The path of an entry as the program sees it. */
-static vq_status full_path(vq_context *ctx, const vq_source *source, const vq_entry *entry,
-                           char **out)
+static vq_status locate_listed(vq_context *ctx, const vq_source *source, const vq_entry *entry,
+                               char **out)
 {
     const char *slash = strrchr(source->path, '/');
     if (!slash || entry->name[0] == '/') return vq_strdup(ctx, entry->name, out);
@@ -115,21 +115,12 @@ static vq_status full_path(vq_context *ctx, const vq_source *source, const vq_en
     return status;
 }
 
-static vq_status read_listed(vq_context *ctx, const vq_source *source, const vq_entry *entry,
-                             vq_bytes *out)
-{
-    char *path = NULL;
-    VQ_TRY(full_path(ctx, source, entry, &path));
-    const vq_status status = vq_file_read(ctx, path, VQ_IMAGE_BYTES_MAX, out);
-    vq_release(ctx, path);
-    return status;
-}
-
 vq_status vq_list_open(vq_context *ctx, vq_source *source)
 {
     vq_status status = VQ_OK;
     list_job job = {.source = source};
-    source->read = read_listed;
+    source->read = vq_source_read_located;
+    source->locate = locate_listed;
     VQ_TRY_TO(read_text(ctx, source, &job.text));
     VQ_TRY_TO(take_lines(ctx, &job));
     VQ_TRY_TO(refuse_repeated(ctx, source));

@@ -157,3 +157,13 @@ void vq_source_close(vq_context *ctx, vq_source *source)
     vq_release(ctx, source->given);
     *source = (vq_source){.fd = -1};
 }
+
+vq_status vq_source_read_located(vq_context *ctx, const vq_source *source, const vq_entry *entry,
+                                 vq_bytes *out)
+{
+    char *path = NULL;
+    VQ_TRY(source->locate(ctx, source, entry, &path));
+    const vq_status status = vq_file_read(ctx, path, VQ_IMAGE_BYTES_MAX, out);
+    vq_release(ctx, path);
+    return status;
+}

@@ -16,6 +16,10 @@ typedef struct vq_source vq_source;
 typedef vq_status vq_source_read(vq_context *ctx, const vq_source *source, const vq_entry *entry,
                                  vq_bytes *out);
 
+/** The path of an entry that is a file by itself, in the context's memory. */
+typedef vq_status vq_source_locate(vq_context *ctx, const vq_source *source, const vq_entry *entry,
+                                   char **out);
+
 /** Images are either pixels at hand (`pixels`) or encoded (`read`). */
 struct vq_source {
     char *given;        /* owned; as it was asked for */
@@ -24,11 +28,12 @@ struct vq_source {
     bool coarse_labels; /* of CIFAR-100 */
     vq_entries entries;
     vq_source_read *read;
-    bool is_image;         /* the path is that of the only image */
-    int fd;                /* of a tar; -1: none */
-    void *memory;          /* owned; holds `pixels` */
-    const uint8_t *pixels; /* all images, one after the other, or NULL */
-    int64_t size[3];       /* height, width, channels of `pixels` */
+    vq_source_locate *locate; /* NULL: entries are no files by themselves */
+    bool is_image;            /* the path is that of the only image */
+    int fd;                   /* of a tar; -1: none */
+    void *memory;             /* owned; holds `pixels` */
+    const uint8_t *pixels;    /* all images, one after the other, or NULL */
+    int64_t size[3];          /* height, width, channels of `pixels` */
 };
 
 /**
@@ -38,6 +43,9 @@ struct vq_source {
 VQ_MUST_USE vq_status vq_source_open(vq_context *ctx, const char *path,
                                      const vq_data_config *config, vq_source *out);
 void vq_source_close(vq_context *ctx, vq_source *source);
+
+/** Reads the file that `locate` names. */
+vq_source_read vq_source_read_located;
 
 /* Whole files in memory. */
 #define VQ_SOURCE_BYTES_MAX ((size_t)1 << 38)

@@ -4,25 +4,49 @@
 
 #include "data/source.h"
 
-enum { DEPTH_MAX = 32 }; /* a link that leads back into its own folder ends here */
+enum { DEPTH_MAX = 32 };
 
 typedef struct walk {
     vq_source *source;
-    const char *below; /* the folder being read, relative to the root; "" at the root */
+    const char *below;        /* the folder being read, relative to the root; "" at the root */
+    const struct walk *outer; /* of the folder that it lies in; NULL at the root */
+    vq_path_id id;
     int depth;
     size_t others;
 } walk;
 
 static vq_status visit_name(vq_context *ctx, void *user, const char *name);
 
-static vq_status walk_folder(vq_context *ctx, walk *outer, const char *path, const char *below)
+static bool leads_back(const walk *outer, vq_path_id id)
 {
-    walk inner = {.source = outer->source, .below = below, .depth = outer->depth + 1};
+    while (outer && !vq_path_id_same(outer->id, id)) outer = outer->outer;
+    return outer != NULL;
+}
+
+/* A folder that cannot be read is, as "NAME/", an image that cannot be. */
+static vq_status keep_unread(vq_context *ctx, vq_source *source, const char *below)
+{
+    char *name = NULL;
+    VQ_TRY(vq_path_join(ctx, below, "", &name));
+    const vq_status status = vq_entries_add(ctx, &source->entries, name, NULL);
+    vq_release(ctx, name);
+    return status;
+}
+
+static vq_status walk_folder(vq_context *ctx, walk *outer, const char *path, const char *below,
+                             vq_path_id id)
+{
+    walk inner = {outer->source, below, outer, id, outer->depth + 1, 0};
+    if (leads_back(outer, id)) {
+        vq_log(ctx, VQ_LOG_WARNING, "%s is left out: it leads back to a folder that it lies in",
+               path);
+        return VQ_OK;
+    }
     VQ_CHECK(ctx, inner.depth <= DEPTH_MAX, VQ_E_FORMAT,
              "%s: folders lie in each other more than %d deep", path, DEPTH_MAX);
-    VQ_TRY(vq_folder_walk(ctx, path, visit_name, &inner));
+    const vq_status status = vq_folder_walk(ctx, path, visit_name, &inner);
     outer->others += inner.others;
-    return VQ_OK;
+    return status == VQ_E_IO ? keep_unread(ctx, outer->source, below) : status;
 }
 
 static vq_status visit_name(vq_context *ctx, void *user, const char *name)
@@ -30,11 +54,12 @@ static vq_status visit_name(vq_context *ctx, void *user, const char *name)
     walk *w = user;
     vq_status status = VQ_OK;
     char *below = NULL, *path = NULL;
+    vq_path_id id;
     if (name[0] == '.') return VQ_OK;
     VQ_TRY_TO(vq_path_join(ctx, w->below, name, &below));
     VQ_TRY_TO(vq_path_join(ctx, w->source->path, below, &path));
-    const vq_path_kind kind = vq_path_look(path);
-    if (kind == VQ_PATH_FOLDER) VQ_TRY_TO(walk_folder(ctx, w, path, below));
+    const vq_path_kind kind = vq_path_identify(path, &id);
+    if (kind == VQ_PATH_FOLDER) VQ_TRY_TO(walk_folder(ctx, w, path, below, id));
     /* A link that leads nowhere is an image that cannot be read. */
     else if (kind != VQ_PATH_OTHER && vq_is_image_name(name))
         VQ_TRY_TO(vq_entries_add(ctx, &w->source->entries, below, NULL));
@@ -45,20 +70,18 @@ done:
     return status;
 }
 
-static vq_status read_file(vq_context *ctx, const vq_source *source, const vq_entry *entry,
-                           vq_bytes *out)
+static vq_status locate_file(vq_context *ctx, const vq_source *source, const vq_entry *entry,
+                             char **out)
 {
-    char *path = NULL;
-    VQ_TRY(vq_path_join(ctx, source->path, entry->name, &path));
-    const vq_status status = vq_file_read(ctx, path, VQ_IMAGE_BYTES_MAX, out);
-    vq_release(ctx, path);
-    return status;
+    return vq_path_join(ctx, source->path, entry->name, out);
 }
 
 vq_status vq_tree_open(vq_context *ctx, vq_source *source)
 {
     walk root = {.source = source, .below = ""};
-    source->read = read_file;
+    source->read = vq_source_read_located;
+    source->locate = locate_file;
+    (void)vq_path_identify(source->path, &root.id);
     VQ_TRY(vq_folder_walk(ctx, source->path, visit_name, &root));
     if (root.others)
         vq_log(ctx, VQ_LOG_INFO, "%s: files left out that are no images by name: %zu", source->path,
@@ -67,17 +90,18 @@ vq_status vq_tree_open(vq_context *ctx, vq_source *source)
     return vq_entries_select(ctx, source->path, source->part, &source->entries);
 }
 
-static vq_status read_single(vq_context *ctx, const vq_source *source, const vq_entry *entry,
-                             vq_bytes *out)
+static vq_status locate_single(vq_context *ctx, const vq_source *source, const vq_entry *entry,
+                               char **out)
 {
     (void)entry;
-    return vq_file_read(ctx, source->path, VQ_IMAGE_BYTES_MAX, out);
+    return vq_strdup(ctx, source->path, out);
 }
 
 vq_status vq_single_open(vq_context *ctx, vq_source *source)
 {
     const char *slash = strrchr(source->path, '/');
-    source->read = read_single;
+    source->read = vq_source_read_located;
+    source->locate = locate_single;
     source->is_image = true;
     return vq_entries_add(ctx, &source->entries, slash ? slash + 1 : source->path, NULL);
 }
