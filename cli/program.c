@@ -88,6 +88,12 @@ void warn(program *p, const char *format, ...)
     say_marked(p, "\033[33m", "warning: ", sentence);
 }
 
+void warn_failed(program *p, const char *before, const char *after)
+{
+    warn(p, "%s%s%s", before, p->error, after);
+    p->error[0] = 0;
+}
+
 void program_complain(program *p, int code)
 {
     if (!p->error[0]) return;

@@ -68,6 +68,8 @@ void program_complain(program *p, int code);
 void say(program *p, const char *format, ...) VQ_PRINTF(2, 3);
 /** The same with "warning: " before it. */
 void warn(program *p, const char *format, ...) VQ_PRINTF(2, 3);
+/** Makes a warning of the failure, which is none from then on. */
+void warn_failed(program *p, const char *before, const char *after);
 
 /** Memory for count*size zeroed bytes in *out, released by free(). */
 int allocate(program *p, size_t count, size_t size, void **out);

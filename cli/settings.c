@@ -69,6 +69,48 @@ int settings_read(program *p, const json_t *object, const char *where, settings 
     return DONE;
 }
 
+/* What the pattern names of a value: of an object its keys, of a list's elements what its first
+ * element names. NULL: no memory. */
+static json_t *named_part(json_t *value, json_t *pattern)
+{
+    const char *key;
+    json_t *inner;
+    if (json_is_array(value) && json_is_array(pattern)) {
+        json_t *list = json_array();
+        bool good = list != NULL;
+        for (size_t i = 0; good && i < json_array_size(value); i++)
+            good = json_array_append_new(list, named_part(json_array_get(value, i),
+                                                          json_array_get(pattern, 0))) == 0;
+        if (!good) json_decref(list);
+        return good ? list : NULL;
+    }
+    if (!json_is_object(value) || !json_is_object(pattern)) return json_incref(value);
+    json_t *object = json_object();
+    bool good = object != NULL;
+    json_object_foreach (pattern, key, inner) {
+        json_t *met = json_object_get(value, key);
+        if (good && met) good = json_object_set_new(object, key, named_part(met, inner)) == 0;
+    }
+    if (!good) json_decref(object);
+    return good ? object : NULL;
+}
+
+int settings_read_named(program *p, json_t *object, json_t *pattern, const char *where,
+                        const char *taken, settings *s)
+{
+    settings unused;
+    json_t *part = pattern ? named_part(object, pattern) : NULL;
+    if (!part) return fail(p, MACHINE_FAILED, "no memory for settings");
+    int code = settings_read(p, part, where, s);
+    json_decref(part);
+    if (code != DONE) return code;
+    settings_default(&unused);
+    code = settings_read(p, object, where, &unused);
+    if (code == DONE || code == MACHINE_FAILED) return code;
+    warn_failed(p, "", taken);
+    return DONE;
+}
+
 int settings_preset(program *p, const char *name, settings *s)
 {
     const vq_preset *preset = vq_preset_named(name);
@@ -88,6 +130,14 @@ int settings_preset(program *p, const char *name, settings *s)
     return code;
 }
 
+/* Some editors begin UTF-8 with a mark (RFC 8259, section 8.1, lets readers pass over it). */
+static size_t mark_length(const text *t)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t n = sizeof mark - 1;
+    return t->used >= n && memcmp(t->data, mark, n) == 0 ? n : 0;
+}
+
 int json_file(program *p, const char *path, json_t **out)
 {
     json_error_t error;
@@ -95,7 +145,8 @@ int json_file(program *p, const char *path, json_t **out)
     int code;
     *out = NULL;
     TRY_TO(file_read(p, path, &t));
-    *out = facts_read(t.data, t.used, JSON_REJECT_DUPLICATES, &error);
+    const size_t mark = mark_length(&t);
+    *out = facts_read(t.data + mark, t.used - mark, JSON_REJECT_DUPLICATES, &error);
     if (!*out && !*error.text) code = fail(p, MACHINE_FAILED, "no memory for %s", path);
     else if (!*out)
         code =

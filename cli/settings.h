@@ -18,6 +18,14 @@ void settings_default(settings *s);
 /** Reads an object with the keys "model", "train" and "data", each optional; "run" is passed
  *  over. `where` begins the sentence of a failure. */
 int settings_read(program *p, const json_t *object, const char *where, settings *s);
+/**
+ * Reads what `pattern` names of an object that a newer program may have written: wrong values of
+ * that are refused, anything else that this program would not read is only warned of.
+ * @param pattern  an object as settings_write() gives it, or with fewer keys; NULL: no memory
+ * @param taken    ends the warning: what is taken all the same
+ */
+int settings_read_named(program *p, json_t *object, json_t *pattern, const char *where,
+                        const char *taken, settings *s);
 /** Reads a preset by its name. */
 int settings_preset(program *p, const char *name, settings *s);
 /** Reads a JSON file: one written by hand, or the config.json of a run. */

@@ -29,7 +29,7 @@ int report_run_load(program *p, const char *path, int colour, report_run *out)
     TRY(run_folder_name(p, path, &out->folder));
     if (!path_exists(out->folder.config))
         return fail(p, BAD_INPUT, "%s is no run folder: it has no config.json", path);
-    TRY(run_config_read(p, &out->folder, &out->settings, &out->source));
+    TRY(run_config_read(p, &out->folder, true, &out->settings, &out->source));
     TRY(json_file(p, out->folder.config, &out->config));
     TRY(metrics_read(p, out->folder.metrics, &out->lines));
     pick_lines(out);
@@ -44,8 +44,7 @@ int report_run_load(program *p, const char *path, int colour, report_run *out)
     if (code == MACHINE_FAILED) return code;
     if (code != DONE) {
         (void)snprintf(out->why_no_data, sizeof out->why_no_data, "%.250s", p->error);
-        warn(p, "no pictures: %s", p->error);
-        p->error[0] = 0;
+        warn_failed(p, "no pictures: ", "");
     }
     return DONE;
 }

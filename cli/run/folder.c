@@ -229,16 +229,21 @@ static int read_source(program *p, const json_t *run, const char *path, run_sour
     return sane ? DONE : fail(p, BAD_INPUT, "%s: \"run\" holds numbers out of range", path);
 }
 
-int run_config_read(program *p, const run_folder *folder, settings *s, run_source *source)
+int run_config_read(program *p, const run_folder *folder, bool newer, settings *s,
+                    run_source *source)
 {
-    json_t *object = NULL;
+    json_t *object = NULL, *known = NULL;
     int code;
-    TRY(json_file(p, folder->config, &object));
     settings_default(s);
-    TRY_TO(settings_read(p, object, folder->config, s));
+    if (newer) TRY_TO(settings_write(p, s, &known));
+    TRY_TO(json_file(p, folder->config, &object));
+    TRY_TO(newer ? settings_read_named(p, object, known, folder->config,
+                                       "; settings that are not known are passed over", s)
+                 : settings_read(p, object, folder->config, s));
     TRY_TO(read_source(p, json_object_get(object, "run"), folder->config, source));
 done:
     json_decref(object);
+    json_decref(known);
     return code;
 }
 

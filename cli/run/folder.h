@@ -49,7 +49,9 @@ int run_skipped_drop(program *p, const run_folder *folder, const char *source, s
 
 int run_config_write(program *p, const run_folder *folder, const settings *s,
                      const run_source *source);
-int run_config_read(program *p, const run_folder *folder, settings *s, run_source *source);
+/** @param newer  settings that this program does not know are passed over with a warning */
+int run_config_read(program *p, const run_folder *folder, bool newer, settings *s,
+                    run_source *source);
 /** Refuses settings that differ from those of a run, naming the first that does. How long is
  *  trained and how often something is saved may differ; sizes left open match any. */
 int run_config_compare(program *p, const settings *wanted, const settings *stored);

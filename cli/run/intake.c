@@ -11,48 +11,21 @@ static int folder_of_model(program *p, const char *path, run_folder *out)
     return run_folder_name(p, path_is_folder(path) ? path : parent, out);
 }
 
-/* The settings of data that a model in use needs; a wrong value of theirs is refused. */
-static int read_needed(program *p, const json_t *object, const char *where, settings *s)
-{
-    static const char *const needed[] = {"fit", "filter", "labels"};
-    json_t *data = json_object();
-    int code = DONE;
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
-        json_t *value = json_object_get(json_object_get(object, "data"), needed[i]);
-        if (value && json_object_set(data, needed[i], value) != 0) code = MACHINE_FAILED;
-    }
-    json_t *section = json_pack("{s:o}", "data", data);
-    if (!section || code != DONE) code = fail(p, MACHINE_FAILED, "no memory for settings");
-    else code = settings_read(p, section, where, s);
-    json_decref(section);
-    return code;
-}
-
-/* A newer program may have written settings that this one does not know. They are named, as they
- * might have changed the images, but what is needed stands beside them. */
-static int tell_unknown(program *p, const json_t *object, const char *where)
-{
-    settings unused;
-    settings_default(&unused);
-    const int code = settings_read(p, object, where, &unused);
-    if (code == DONE || code == MACHINE_FAILED) return code;
-    warn(p, "%s; only data.fit, data.filter and data.labels are taken from this file", p->error);
-    p->error[0] = 0;
-    return DONE;
-}
-
 /* Files of that name lie beside many a model; one without "run" is another program's. */
 static int read_settings(program *p, const run_folder *folder, settings *s)
 {
     json_t *object = NULL;
-    int code;
+    json_t *needed = json_pack("{s:{s:n, s:n, s:n}}", "data", "fit", "filter", "labels");
+    int code = DONE;
     settings_default(s);
-    if (!path_exists(folder->config)) return DONE;
+    if (!path_exists(folder->config)) goto done;
     TRY_TO(json_file(p, folder->config, &object));
     if (!json_is_object(json_object_get(object, "run"))) goto done;
-    TRY_TO(read_needed(p, object, folder->config, s));
-    TRY_TO(tell_unknown(p, object, folder->config));
+    TRY_TO(settings_read_named(
+        p, object, needed, folder->config,
+        "; only data.fit, data.filter and data.labels are taken from this file", s));
 done:
+    json_decref(needed);
     json_decref(object);
     return code;
 }
@@ -62,8 +35,7 @@ static int read_or_do_without(program *p, const run_folder *folder, bool own_siz
 {
     const int code = read_settings(p, folder, s);
     if (!own_size || code != BAD_INPUT) return code;
-    warn(p, "%s; the defaults are taken for data.fit, data.filter and data.labels", p->error);
-    p->error[0] = 0;
+    warn_failed(p, "", "; the defaults are taken for data.fit, data.filter and data.labels");
     settings_default(s);
     return DONE;
 }

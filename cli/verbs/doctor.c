@@ -197,11 +197,10 @@ static int read_record(program *p, const char *path, vq_training_record *record,
     if (!path_is_folder(path)) return DONE;
     TRY(run_folder_name(p, path, &folder));
     if (!path_exists(folder.config)) return DONE;
-    const int code = run_config_read(p, &folder, &s, &source);
+    const int code = run_config_read(p, &folder, false, &s, &source);
     if (code == MACHINE_FAILED) return code;
     if (code != DONE) {
-        warn(p, "%s; so the training itself is not judged", p->error);
-        p->error[0] = 0;
+        warn_failed(p, "", "; so the training itself is not judged");
         return DONE;
     }
     record->batch = s.train.batch;

@@ -127,7 +127,7 @@ static int claim_new(program *p, const train_options *o, training *t)
  * change no number of the model. */
 static int go_on(program *p, const train_options *o, training *t)
 {
-    TRY(run_config_read(p, &t->folder, &t->settings, &t->source));
+    TRY(run_config_read(p, &t->folder, false, &t->settings, &t->source));
     if (o->backend && strcmp(o->backend, t->source.backend) != 0)
         return fail(p, BAD_USAGE, "%s is trained with --backend %s, and --resume goes on with it",
                     o->out, t->source.backend);

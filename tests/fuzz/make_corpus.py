@@ -480,7 +480,9 @@ def make_jpeg():
     c.bad("absurd", patched(small, 0xC0, 1, b"\xea\x60\xea\x60"))
     c.bad("lossless", small.replace(b"\xff\xc0", b"\xff\xc3"))
     c.bad("damaged-codes", plain[:-90] + bytes(range(0x40, 0x7a)) * 2 + plain[-2:])
-    c.bad("stray-restart", jpeg(colour, restart_marker_blocks=1).replace(b"\xff\xd0", b"\xff\xd5"))
+    restarted = jpeg(colour, restart_marker_blocks=1)
+    c.bad("stray-restart", restarted.replace(b"\xff\xd0", b"\xff\xd5"))
+    c.bad("bytes-before-restart", restarted.replace(b"\xff\xd0", b"\x55" * 40 + b"\xff\xd0", 1))
     c.bad("marker-in-pixels", plain[:-60] + b"\xff\xdb" + plain[-58:])
     c.either("arithmetic", small.replace(b"\xff\xc0", b"\xff\xc9"))
     c.bad("no-tables", plain[:2] + plain[plain.index(b"\xff\xc0"):])
@@ -957,6 +959,12 @@ def run_seeds(c, many):
 def config_seeds(c):
     c.ok("config", lines_of(6) + CUT + config())
     c.ok("config-nulls", lines_of(2) + CUT + config(data=None, valid=None, init=None, backend=None))
+    c.ok("config-mark", lines_of(2) + CUT + b"\xef\xbb\xbf" + config())
+    newer = json.loads(config())
+    newer["model"] = {"level": [{"k": 8, "more": 1}], "more": {}}
+    newer["prior"] = {"more": []}
+    c.ok("config-newer", lines_of(2) + CUT + json.dumps(newer).encode())
+    c.bad("config-newer-wrong", CUT + json.dumps(newer).replace(': 8', ': "8"').encode())
     c.bad("config-none", lines_of(2) + CUT + b" ")
     c.bad("config-damaged", CUT + config()[:-3])
     c.bad("config-no-run", CUT + b'{"model": {}}')
