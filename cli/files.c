@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vqvae/data.h>
 
 bool path_exists(const char *path)
 {
@@ -140,12 +141,12 @@ int output_check_apart(program *p, const char *option, const char *path, const c
 
 int output_check_folder(program *p, const char *path, const char *allowed)
 {
-    static const char *const files[] = {".png", ".jpg",  ".jpeg", ".webp", ".gif",
-                                        ".bmp", ".tiff", ".npz",  ".tar",  ".safetensors"};
+    static const char *const files[] = {".npz", ".tar", ".safetensors"};
+    bool is_file = vq_image_named(path);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (path_has_extension(path, files[i]))
-            return fail(p, BAD_USAGE, "-o %s: it may be %s, but no %s", path, allowed, files[i]);
-    return DONE;
+        is_file = is_file || path_has_extension(path, files[i]);
+    if (!is_file) return DONE;
+    return fail(p, BAD_USAGE, "-o %s: it may be %s, but no %s", path, allowed, strrchr(path, '.'));
 }
 
 int folder_make(program *p, const char *path)

@@ -315,10 +315,7 @@ static void tell_size(program *p, const encoder *e, const char *source, const vq
 
 static bool is_image_file(const char *path)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (path_has_extension(path, endings[i])) return path_exists(path) && !path_is_folder(path);
-    return false;
+    return vq_image_named(path) && path_exists(path) && !path_is_folder(path);
 }
 
 /* An input that is one image is left out where it cannot be read, as it would be in a folder. */

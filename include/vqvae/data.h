@@ -206,6 +206,10 @@ VQ_API void vq_loader_destroy(vq_context *ctx, vq_loader *loader);
 
 /* ---- single images ---------------------------------------------------------- */
 
+/** Whether a path is by its name that of an image that is not hidden: PNG, JPEG and WebP, and
+ *  formats that are not read, so that such a file is named as an image that could not be read. */
+VQ_API bool vq_image_named(const char *path);
+
 typedef struct vq_image {
     int64_t height, width, channels; /**< channels: 1 or 3 */
     uint8_t *pixels;                 /**< rows top down, channels interleaved; owned */

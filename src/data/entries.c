@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "data/classes.h"
 
@@ -94,20 +93,6 @@ void vq_entries_clear(vq_context *ctx, vq_entries *list)
     vq_release(ctx, list->items);
     vq_release(ctx, list->classes);
     *list = (vq_entries){0};
-}
-
-bool vq_is_image_name(const char *name)
-{
-    static const char *const endings[] = {".png",  ".jpg", ".jpeg", ".webp", ".gif",
-                                          ".bmp",  ".tif", ".tiff", ".avif", ".heic",
-                                          ".heif", ".jp2", ".jxl"};
-    const char *slash = strrchr(name, '/');
-    const char *base = slash ? slash + 1 : name;
-    const char *dot = strrchr(base, '.');
-    if (!dot || base[0] == '.') return false;
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    return false;
 }
 
 /* ---- parts and classes ------------------------------------------------------- */

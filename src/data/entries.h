@@ -46,8 +46,4 @@ VQ_MUST_USE vq_status vq_entries_select(vq_context *ctx, const char *path, const
                                         vq_entries *list);
 void vq_entries_clear(vq_context *ctx, vq_entries *list);
 
-/** Whether a name is that of an image that is not hidden: PNG, JPEG and WebP, and formats that are
- *  not read, so that such a file is named as an image that could not be read. */
-bool vq_is_image_name(const char *name);
-
 #endif

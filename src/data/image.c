@@ -3,6 +3,7 @@
 #include "data/image.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 
@@ -59,6 +60,20 @@ const char *vq_image_foreign(const void *bytes, size_t size)
             memcmp(first + known[i].at, known[i].magic, known[i].length) == 0)
             return known[i].name;
     return NULL;
+}
+
+bool vq_image_named(const char *path)
+{
+    static const char *const endings[] = {".png",  ".jpg", ".jpeg", ".webp", ".gif",
+                                          ".bmp",  ".tif", ".tiff", ".avif", ".heic",
+                                          ".heif", ".jp2", ".jxl"};
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    if (!dot || base[0] == '.') return false;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0) return true;
+    return false;
 }
 
 static vq_status refuse_format(vq_context *ctx, const unsigned char *bytes, size_t size)

@@ -128,7 +128,7 @@ static vq_status index_archive(vq_context *ctx, struct archive *archive, const m
         VQ_CHECK(ctx, name, VQ_E_FORMAT, "entry %zu has a name that is no text",
                  source->entries.count + others);
         if (archive_entry_filetype(found) != AE_IFREG && !link) continue;
-        if (!vq_is_image_name(name)) {
+        if (!vq_image_named(name)) {
             others++;
             continue;
         }

@@ -61,7 +61,7 @@ static vq_status visit_name(vq_context *ctx, void *user, const char *name)
     const vq_path_kind kind = vq_path_identify(path, &id);
     if (kind == VQ_PATH_FOLDER) VQ_TRY_TO(walk_folder(ctx, w, path, below, id));
     /* A link that leads nowhere is an image that cannot be read. */
-    else if (kind != VQ_PATH_OTHER && vq_is_image_name(name))
+    else if (kind != VQ_PATH_OTHER && vq_image_named(name))
         VQ_TRY_TO(vq_entries_add(ctx, &w->source->entries, below, NULL));
     else w->others++;
 done:
