@@ -88,7 +88,30 @@ typedef struct vq_arena {
     bool overflow;
 } vq_arena;
 
-/** Next block of count*size bytes at a multiple of 64. NULL while measuring. */
+/** Next block of count*size bytes at a multiple of 64. NULL while measuring, and where the arena
+ *  holds no such block. */
 void *vq_arena_get(vq_arena *arena, size_t count, size_t size);
+
+/** Memory of a known size, at a multiple of 64. */
+typedef struct vq_room {
+    void *at;
+    size_t size;
+} vq_room;
+
+/** What is left of it behind `size` bytes, a multiple of 64. */
+static inline vq_room vq_room_behind(vq_room room, size_t size)
+{
+    if (size >= room.size) return (vq_room){0};
+    return (vq_room){(unsigned char *)room.at + size, room.size - size};
+}
+
+static inline vq_arena vq_arena_in(vq_room room)
+{
+    return (vq_arena){.base = (unsigned char *)room.at, .capacity = room.size};
+}
+
+/** Whether all blocks were there; else whoever measured `whose` memory took it for less.
+ *  @return VQ_OK; VQ_E_INTERNAL */
+VQ_MUST_USE vq_status vq_arena_check(vq_context *ctx, const vq_arena *arena, const char *whose);
 
 #endif

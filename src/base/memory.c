@@ -75,3 +75,10 @@ void *vq_arena_get(vq_arena *arena, size_t count, size_t size)
     arena->used = end;
     return arena->base && !arena->overflow ? arena->base + at : NULL;
 }
+
+vq_status vq_arena_check(vq_context *ctx, const vq_arena *arena, const char *whose)
+{
+    if (!arena->overflow && (arena->base || !arena->used)) return VQ_OK;
+    return vq_fail(ctx, VQ_E_INTERNAL, "%s: the %zu bytes that were measured are too few", whose,
+                   arena->capacity);
+}

@@ -45,8 +45,8 @@ static int32_t nearest_code(const vq_quantize_sizes *s, const double *z, const d
     return code;
 }
 
-static void search(vq_step *run, const vq_quantize_sizes *s, void *workspace, rows_fn *then,
-                   void *arg)
+static vq_status search(vq_step *run, const vq_quantize_sizes *s, vq_room workspace, rows_fn *then,
+                        void *arg)
 {
     const double *z = run->in[0].data;
     int32_t *codes = run->out[1].data;
@@ -54,6 +54,7 @@ static void search(vq_step *run, const vq_quantize_sizes *s, void *workspace, ro
     for (size_t i = 0; i < s->n; i++)
         codes[i] = nearest_code(s, z + i * s->dim, run->param[VQ_CODEBOOK].data);
     then(arg, 0, s->n);
+    return VQ_OK;
 }
 
 #else
@@ -82,14 +83,16 @@ static size_t search_workspace(const vq_context *ctx, const vq_quantize_sizes *s
     return arena.used;
 }
 
-static void search(vq_step *run, const vq_quantize_sizes *s, void *workspace, rows_fn *then,
-                   void *arg)
+static vq_status search(vq_step *run, const vq_quantize_sizes *s, vq_room workspace, rows_fn *then,
+                        void *arg)
 {
-    vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
+    vq_arena arena = vq_arena_in(workspace);
     search_parts parts = search_parts_of(run->ctx, s, &arena);
+    VQ_TRY(vq_arena_check(run->ctx, &arena, "scratch of a search"));
     vq_code_index_build(run->ctx, run->param[VQ_CODEBOOK].data, parts.memory, &parts.index);
     vq_nearest_each(run->ctx, &parts.index, s->n, run->in[0].data, run->out[1].data,
                     parts.workspace, then, arg);
+    return VQ_OK;
 }
 
 #endif
@@ -99,17 +102,18 @@ static void search(vq_step *run, const vq_quantize_sizes *s, void *workspace, ro
 typedef struct pass_parts {
     double *squares;  /* |z_i - q_i|^2 */
     double *partials; /* of their sum */
-    void *workspace;
+    vq_room workspace;
 } pass_parts;
 
 /* With arena.base NULL this measures; the same calls then bind. */
 static pass_parts parts_of(const vq_step *run, vq_arena *arena)
 {
     const vq_quantize_sizes s = vq_quantize_sizes_of(run);
+    const size_t size = search_workspace(run->ctx, &s);
     return (pass_parts){
         .squares = vq_arena_get(arena, s.n, sizeof(double)),
         .partials = vq_arena_get(arena, vq_sum_chunks_count(s.n), sizeof(double)),
-        .workspace = vq_arena_get(arena, search_workspace(run->ctx, &s), 1),
+        .workspace = {vq_arena_get(arena, size, 1), size},
     };
 }
 
@@ -222,10 +226,11 @@ void vq_quantize_sums(vq_context *ctx, const vq_quantize_sizes *s, const float *
 vq_status vq_quantize_forward(vq_step *run)
 {
     const vq_quantize_sizes s = vq_quantize_sizes_of(run);
-    vq_arena arena = {.base = run->scratch, .capacity = SIZE_MAX};
+    vq_arena arena = vq_arena_in((vq_room){run->scratch, run->scratch_size});
     const pass_parts parts = parts_of(run, &arena);
     pass_job job = {run, s, parts.squares};
-    search(run, &s, parts.workspace, take_rows, &job);
+    VQ_TRY(vq_arena_check(run->ctx, &arena, "scratch of a quantiser"));
+    VQ_TRY(search(run, &s, parts.workspace, take_rows, &job));
     const double sum = vq_sum_numbers(run->ctx, s.n, parts.squares, parts.partials);
     if (!isfinite(sum)) return refuse_infinite(run, &s);
     /* All terms have this value; they differ in where their gradients go. */

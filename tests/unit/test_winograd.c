@@ -144,25 +144,30 @@ static void *poisoned(size_t size)
     return memory;
 }
 
+static vq_room poisoned_room(size_t size)
+{
+    return (vq_room){poisoned(size), size};
+}
+
 static void run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
                 const float *weight, const float *bias, vq_conv_arrays_real arrays)
 {
     const vq_conv_algorithm *a = &vq_conv_winograd;
-    void *packed = poisoned(a->packed_size(c, direction));
-    void *scratch = poisoned(a->scratch(ctx, c, direction, arrays.relu_from));
-    a->pack(ctx, c, direction, weight, bias, packed);
-    arrays.packed = packed;
-    a->run(ctx, c, direction, &arrays, scratch);
-    free(packed);
-    free(scratch);
+    const vq_room packed = poisoned_room(a->packed_size(c, direction));
+    const vq_room scratch = poisoned_room(a->scratch(ctx, c, direction, arrays.relu_from));
+    assert_int_equal(a->pack(ctx, c, direction, weight, bias, packed), VQ_OK);
+    arrays.packed = packed.at;
+    assert_int_equal(a->run(ctx, c, direction, &arrays, scratch), VQ_OK);
+    free(packed.at);
+    free(scratch.at);
 }
 
 static void run_weights(vq_context *ctx, const vq_convolution *c,
                         const vq_weights_arrays_real *arrays, float *d_weight)
 {
-    void *scratch = poisoned(vq_conv_winograd.weights_scratch(ctx, c));
-    vq_conv_winograd.weights(ctx, c, arrays, d_weight, scratch);
-    free(scratch);
+    const vq_room scratch = poisoned_room(vq_conv_winograd.weights_scratch(ctx, c));
+    assert_int_equal(vq_conv_winograd.weights(ctx, c, arrays, d_weight, scratch), VQ_OK);
+    free(scratch.at);
 }
 
 /* All three, each in memory of its own. */

@@ -52,9 +52,11 @@ typedef enum vq_conv_direction { VQ_CONV_APPLY, VQ_CONV_ADJOINT } vq_conv_direct
 
 /** Bytes of the weights and the bias as vq_convolution_run() reads them. */
 size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction direction);
-/** Packs them; bias, one number a channel of the result, may be NULL for zeros. */
-void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                         const real *weight, const real *bias, void *packed);
+/** Packs them; bias, one number a channel of the result, may be NULL for zeros.
+ *  @return VQ_OK; VQ_E_INTERNAL (`packed` is too small), as all that are given memory */
+VQ_MUST_USE vq_status vq_convolution_pack(vq_context *ctx, const vq_convolution *c,
+                                          vq_conv_direction direction, const real *weight,
+                                          const real *bias, vq_room packed);
 
 /** A result is the bias and all products; where `add`, what `to` holds takes part too, as the
  *  start of the chain or added to its end, as the algorithm likes. A finished one is 0 where the
@@ -72,8 +74,9 @@ typedef struct vq_conv_arrays_real {
 /** Bytes of scratch that a run on this context needs. */
 size_t vq_convolution_scratch(const vq_context *ctx, const vq_convolution *c,
                               vq_conv_direction direction, bool relu_from);
-void vq_convolution_run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                        const vq_conv_arrays_real *arrays, void *scratch);
+VQ_MUST_USE vq_status vq_convolution_run(vq_context *ctx, const vq_convolution *c,
+                                         vq_conv_direction direction,
+                                         const vq_conv_arrays_real *arrays, vq_room scratch);
 
 size_t vq_weights_scratch(const vq_context *ctx, const vq_convolution *c);
 /** Both sides of C; `relu` says which of them is read through max(0, .). */
@@ -83,22 +86,23 @@ typedef struct vq_weights_arrays_real {
 } vq_weights_arrays_real;
 
 /** d_weight += gradient of <map, C image> by the weights. */
-void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
-                            const vq_weights_arrays_real *arrays, real *d_weight, void *scratch);
+VQ_MUST_USE vq_status vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
+                                             const vq_weights_arrays_real *arrays, real *d_weight,
+                                             vq_room scratch);
 
 /** A way to compute all of these: the functions above, or those of nn/winograd. */
 typedef struct vq_conv_algorithm {
     const char *(*name)(const vq_convolution *c);
     size_t (*packed_size)(const vq_convolution *c, vq_conv_direction direction);
-    void (*pack)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                 const real *weight, const real *bias, void *packed);
+    vq_status (*pack)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                      const real *weight, const real *bias, vq_room packed);
     size_t (*scratch)(const vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
                       bool relu_from);
-    void (*run)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                const vq_conv_arrays_real *arrays, void *scratch);
+    vq_status (*run)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                     const vq_conv_arrays_real *arrays, vq_room scratch);
     size_t (*weights_scratch)(const vq_context *ctx, const vq_convolution *c);
-    void (*weights)(vq_context *ctx, const vq_convolution *c, const vq_weights_arrays_real *arrays,
-                    real *d_weight, void *scratch);
+    vq_status (*weights)(vq_context *ctx, const vq_convolution *c,
+                         const vq_weights_arrays_real *arrays, real *d_weight, vq_room scratch);
 } vq_conv_algorithm;
 
 #endif

@@ -377,10 +377,10 @@ static void run_blocks(void *arg, size_t begin, size_t end, int thread)
     }
 }
 
-void vq_convolution_run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                        const vq_conv_arrays_real *arrays, void *scratch)
+vq_status vq_convolution_run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                             const vq_conv_arrays_real *arrays, vq_room scratch)
 {
-    vq_arena arena = {.base = scratch, .capacity = SIZE_MAX};
+    vq_arena arena = vq_arena_in(scratch);
     const vq_sides s = vq_sides_of(c, direction);
     const cut b = cut_of(ctx, &s, arrays->relu_from);
     direct_job job = {.kernels = vq_kernels_of(ctx),
@@ -388,5 +388,7 @@ void vq_convolution_run(vq_context *ctx, const vq_convolution *c, vq_conv_direct
                       .cut = &b,
                       .arrays = arrays,
                       .scratch = scratch_of(ctx, &s, &b, &arena)};
+    VQ_TRY(vq_arena_check(ctx, &arena, "scratch of a convolution"));
     vq_parallel_for(ctx, c->images * b.pieces, 1, run_blocks, &job);
+    return VQ_OK;
 }

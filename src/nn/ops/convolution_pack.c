@@ -73,19 +73,28 @@ size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction dir
     return vq_panels_size(s.lanes, depth) * sizeof(real);
 }
 
-void vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                         const real *weight, const real *bias, void *packed)
+/* Takes so many numbers of the room for `to`. */
+static vq_status take(vq_context *ctx, vq_arena *arena, size_t count, real **to)
+{
+    *to = vq_arena_get(arena, count, sizeof(real));
+    return vq_arena_check(ctx, arena, "packed weights");
+}
+
+vq_status vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                              const real *weight, const real *bias, vq_room packed)
 {
     const vq_sides s = vq_sides_of(c, direction);
-    pack_job job = {.sides = &s, .from = weight, .to = packed};
+    pack_job job = {.sides = &s, .from = weight};
+    vq_arena arena = vq_arena_in(packed);
     const size_t padded = vq_sides_panels(&s) * VQ_PANEL;
+    VQ_TRY(take(ctx, &arena, padded, &job.to));
     for (size_t o = 0; o < padded; o++) job.to[o] = bias && o < s.lanes ? bias[o % s.out] : 0;
-    job.to += padded;
     for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++) {
         job.rows = vq_axis_of(&s, 0, class / s.classes[1]);
         job.columns = vq_axis_of(&s, 1, class % s.classes[1]);
         const size_t items = vq_sides_panels(&s) * job.rows.taps * job.columns.taps;
+        VQ_TRY(take(ctx, &arena, vq_panels_size(s.lanes, depth_of(&job)), &job.to));
         vq_parallel_for(ctx, items, 1 + VQ_ELEMENT_GRAIN / (VQ_PANEL * s.in), pack_range, &job);
-        job.to += vq_sides_panels(&s) * depth_of(&job) * VQ_PANEL;
     }
+    return VQ_OK;
 }

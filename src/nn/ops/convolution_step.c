@@ -94,23 +94,34 @@ static const real *bias_of(const vq_step *run)
     return run->node->n_params > 1 ? run->param[1].data : NULL;
 }
 
-/* The packed weights of forward. In a plan for use they never change after they were bound, so they
- * are packed at the first forward alone; the step's state is what they were packed from. */
-static const void *pack_forward(vq_step *run, const conv_step *s)
+static vq_room scratch_of(const vq_step *run)
 {
-    const void **packed_from = run->state;
-    void *packed = run->training ? run->scratch : run->saved;
-    if (run->training || *packed_from != run->param[0].data)
-        s->algorithm->pack(run->ctx, &s->c, s->forward, run->param[0].data, bias_of(run), packed);
-    if (!run->training) *packed_from = run->param[0].data;
-    return packed;
+    return (vq_room){run->scratch, run->scratch_size};
 }
 
-static void run_direction(vq_step *run, const conv_step *s, vq_conv_direction direction,
-                          const vq_conv_arrays_real *arrays)
+/* Where the packed weights of forward lie. */
+static vq_room forward_room(const vq_step *run)
+{
+    return run->training ? scratch_of(run) : (vq_room){run->saved, run->saved_size};
+}
+
+/* In a plan for use weights never change after they were bound, so they are packed at the first
+ * forward alone; the step's state is what they were packed from. */
+static vq_status pack_forward(vq_step *run, const conv_step *s)
+{
+    const void **packed_from = run->state, *from = run->param[0].data;
+    if (!run->training && *packed_from == from) return VQ_OK;
+    VQ_TRY(s->algorithm->pack(run->ctx, &s->c, s->forward, from, bias_of(run), forward_room(run)));
+    if (!run->training) *packed_from = from;
+    return VQ_OK;
+}
+
+static vq_status run_direction(vq_step *run, const conv_step *s, vq_conv_direction direction,
+                               const vq_conv_arrays_real *arrays)
 {
     const size_t packed = run->training ? packed_size(s, direction) : 0;
-    s->algorithm->run(run->ctx, &s->c, direction, arrays, (unsigned char *)run->scratch + packed);
+    return s->algorithm->run(run->ctx, &s->c, direction, arrays,
+                             vq_room_behind(scratch_of(run), packed));
 }
 
 static vq_status forward(vq_step *run)
@@ -118,17 +129,17 @@ static vq_status forward(vq_step *run)
     const conv_step s = step_of(run);
     const vq_conv_arrays_real arrays = {
         .from = run->in[0].data,
-        .packed = pack_forward(run, &s),
+        .packed = forward_room(run).at,
         .residual = run->residual >= 0 ? run->in[run->residual].data : NULL,
         .to = run->out[0].data,
         .relu = run->relu,
         .relu_from = run->relu_in,
     };
-    run_direction(run, &s, s.forward, &arrays);
-    return VQ_OK;
+    VQ_TRY(pack_forward(run, &s));
+    return run_direction(run, &s, s.forward, &arrays);
 }
 
-static void backward_params(vq_step *run, const conv_step *s)
+static vq_status backward_params(vq_step *run, const conv_step *s)
 {
     const real *in = run->in[0].data, *d_out = run->d_out[0].data;
     const vq_weights_arrays_real arrays = {.image = s->transposed ? d_out : in,
@@ -136,16 +147,19 @@ static void backward_params(vq_step *run, const conv_step *s)
                                            .relu_image = !s->transposed && run->relu_in,
                                            .relu_map = s->transposed && run->relu_in};
     if (run->d_param[0].data)
-        s->algorithm->weights(run->ctx, &s->c, &arrays, run->d_param[0].data, run->scratch);
+        VQ_TRY(
+            s->algorithm->weights(run->ctx, &s->c, &arrays, run->d_param[0].data, scratch_of(run)));
     if (run->node->n_params > 1 && run->d_param[1].data)
-        vq_bias_gradient(run->ctx, &run->out[0].desc.shape, d_out, run->d_param[1].data,
-                         run->scratch);
+        VQ_TRY(vq_bias_gradient(run->ctx, &run->out[0].desc.shape, d_out, run->d_param[1].data,
+                                scratch_of(run)));
+    return VQ_OK;
 }
 
-static void backward_input(vq_step *run, const conv_step *s)
+static vq_status backward_input(vq_step *run, const conv_step *s)
 {
-    if (!run->d_in[0].data) return;
-    s->algorithm->pack(run->ctx, &s->c, s->backward, run->param[0].data, NULL, run->scratch);
+    if (!run->d_in[0].data) return VQ_OK;
+    VQ_TRY(s->algorithm->pack(run->ctx, &s->c, s->backward, run->param[0].data, NULL,
+                              scratch_of(run)));
     /* A relu before the convolution masks what this step adds, one behind it the whole sum. */
     const bool apart = run->relu_in && run->add[0] && !run->mask[0];
     const vq_conv_arrays_real arrays = {
@@ -156,7 +170,7 @@ static void backward_input(vq_step *run, const conv_step *s)
         .residual = apart ? run->d_in[0].data : NULL,
         .add = run->add[0] && !apart,
     };
-    run_direction(run, s, s->backward, &arrays);
+    return run_direction(run, s, s->backward, &arrays);
 }
 
 /* The gradient of a sum is the gradient of its summands. */
@@ -174,9 +188,9 @@ static vq_status backward(vq_step *run)
     if (run->relu && !run->masked)
         vq_gradient_mask(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->out[0].data,
                          run->d_out[0].data);
-    backward_params(run, &s);
+    VQ_TRY(backward_params(run, &s));
     /* In the order of the inputs: the first to touch a gradient of two inputs writes it. */
-    backward_input(run, &s);
+    VQ_TRY(backward_input(run, &s));
     backward_residual(run);
     return VQ_OK;
 }

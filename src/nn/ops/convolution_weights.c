@@ -306,16 +306,18 @@ static void add_sums(void *arg, size_t begin, size_t end, int thread)
                 }
 }
 
-void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
-                            const vq_weights_arrays_real *arrays, real *d_weight, void *scratch)
+vq_status vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
+                                 const vq_weights_arrays_real *arrays, real *d_weight,
+                                 vq_room scratch)
 {
-    vq_arena arena = {.base = scratch, .capacity = SIZE_MAX};
+    vq_arena arena = vq_arena_in(scratch);
     weights_job job = {.c = c,
                        .kernels = vq_kernels_of(ctx),
                        .l = layout_of(c),
                        .arrays = arrays,
                        .d_weight = d_weight};
     job.scratch = scratch_of(c, &job.l, &arena);
+    VQ_TRY(vq_arena_check(ctx, &arena, "scratch of a weights' gradient"));
     memset(job.scratch.sums, 0, sums_size(c, &job.l) * sizeof(real));
     memset(job.scratch.image, 0, job.l.image_size * sizeof(real));
     for (job.first = 0; job.first < c->images; job.first += job.l.images)
@@ -326,4 +328,5 @@ void vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
         }
     vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / (c->in * c->kernel[0] * c->kernel[1]),
                     add_sums, &job);
+    return VQ_OK;
 }

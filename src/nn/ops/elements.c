@@ -83,19 +83,22 @@ static void sum_chunks(void *arg, size_t begin, size_t end, int thread)
     }
 }
 
-void vq_bias_gradient(vq_context *ctx, const vq_shape *shape, const real *d_out, real *d_bias,
-                      void *scratch)
+vq_status vq_bias_gradient(vq_context *ctx, const vq_shape *shape, const real *d_out, real *d_bias,
+                           vq_room scratch)
 {
     const size_t channels = vq_last_axis(shape);
+    vq_arena arena = vq_arena_in(scratch);
     bias_job job = {.places = vq_shape_count(shape) / channels,
                     .channels = channels,
-                    .from = d_out,
-                    .sums = scratch};
+                    .from = d_out};
     const size_t chunks = vq_ceil_div(job.places, CHUNK);
+    job.sums = vq_arena_get(&arena, chunks * channels, sizeof *job.sums);
+    VQ_TRY(vq_arena_check(ctx, &arena, "scratch of a bias' gradient"));
     vq_parallel_for(ctx, chunks, 1, sum_chunks, &job);
     for (size_t j = 0; j < channels; j++) {
         double sum = 0.0;
         for (size_t chunk = 0; chunk < chunks; chunk++) sum += job.sums[chunk * channels + j];
         d_bias[j] += (real)sum;
     }
+    return VQ_OK;
 }

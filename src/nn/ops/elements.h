@@ -18,7 +18,7 @@ void vq_gradient_pass(vq_context *ctx, size_t count, const real *from, bool add,
 /** Bytes of scratch for the gradient of the bias of an output of this shape. */
 size_t vq_bias_scratch(const vq_shape *shape);
 /** d_bias[j] += sum of d_out over all places, in double over fixed chunks of places. */
-void vq_bias_gradient(vq_context *ctx, const vq_shape *shape, const real *d_out, real *d_bias,
-                      void *scratch);
+VQ_MUST_USE vq_status vq_bias_gradient(vq_context *ctx, const vq_shape *shape, const real *d_out,
+                                       real *d_bias, vq_room scratch);
 
 #endif

@@ -60,8 +60,11 @@ static vq_status forward(vq_step *run)
 {
     const size_t count = vq_shape_count(&run->in[0].desc.shape);
     mse_job job = job_of(run);
+    vq_arena arena = vq_arena_in((vq_room){run->scratch, run->scratch_size});
+    double *partials = vq_arena_get(&arena, vq_sum_chunks_count(count), sizeof *partials);
+    VQ_TRY(vq_arena_check(run->ctx, &arena, "scratch of a mean square"));
     if (run->add[0]) job.dx = NULL;
-    run->terms[0] = vq_sum_chunks(run->ctx, count, squares, &job, run->scratch) / (double)count;
+    run->terms[0] = vq_sum_chunks(run->ctx, count, squares, &job, partials) / (double)count;
     return VQ_OK;
 }
 

@@ -93,7 +93,8 @@ static inline size_t vq_winograd_place(const vq_winograd_class *k, const vq_wino
 
 /* weights.c */
 size_t vq_winograd_weights_scratch(const vq_context *ctx, const vq_convolution *c);
-void vq_winograd_weights(vq_context *ctx, const vq_convolution *c,
-                         const vq_weights_arrays_real *arrays, float *d_weight, void *scratch);
+VQ_MUST_USE vq_status vq_winograd_weights(vq_context *ctx, const vq_convolution *c,
+                                          const vq_weights_arrays_real *arrays, float *d_weight,
+                                          vq_room scratch);
 
 #endif

@@ -158,11 +158,13 @@ static void taps_range(void *arg, size_t begin, size_t end, int thread)
     }
 }
 
-void vq_winograd_weights(vq_context *ctx, const vq_convolution *c,
-                         const vq_weights_arrays_real *arrays, float *d_weight, void *scratch)
+vq_status vq_winograd_weights(vq_context *ctx, const vq_convolution *c,
+                              const vq_weights_arrays_real *arrays, float *d_weight,
+                              vq_room scratch)
 {
-    vq_arena arena = {.base = scratch, .capacity = SIZE_MAX};
+    vq_arena arena = vq_arena_in(scratch);
     weights_job job = job_of(ctx, c, &arena);
+    VQ_TRY(vq_arena_check(ctx, &arena, "scratch of Winograd's weights' gradient"));
     const vq_winograd_class *k = &job.k;
     const size_t tiles = vq_winograd_tiles(k);
     job.arrays = arrays;
@@ -177,4 +179,5 @@ void vq_winograd_weights(vq_context *ctx, const vq_convolution *c,
     }
     vq_parallel_for(ctx, vq_winograd_padded(k->out) / VQ_PANEL * vq_winograd_depth(k), 32,
                     taps_range, &job);
+    return VQ_OK;
 }

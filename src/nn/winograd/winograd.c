@@ -103,9 +103,17 @@ static size_t packed_size(const vq_convolution *c, vq_conv_direction direction)
            sizeof(float);
 }
 
-static void pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                 const float *weight, const float *bias, void *packed)
+/* Takes so many numbers of the room for `to`. */
+static vq_status take(vq_context *ctx, vq_arena *arena, size_t count, float **to)
 {
+    *to = vq_arena_get(arena, count, sizeof **to);
+    return vq_arena_check(ctx, arena, "transformed weights");
+}
+
+static vq_status pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                      const float *weight, const float *bias, vq_room packed)
+{
+    vq_arena arena = vq_arena_in(packed);
     const size_t area = c->kernel[0] * c->kernel[1];
     const bool apply = direction == VQ_CONV_APPLY;
     pack_job job = {
@@ -113,18 +121,20 @@ static void pack(vq_context *ctx, const vq_convolution *c, vq_conv_direction dir
         .in_step = apply ? area : c->in * area,
         .out_step = apply ? c->in * area : area,
         .row = c->kernel[1],
-        .to = packed,
     };
     for (size_t class = 0; class < vq_winograd_classes(c, direction); class ++) {
         const vq_winograd_class k = vq_winograd_class_of(c, direction, class);
         const size_t padded = vq_winograd_padded(k.out), depth = vq_winograd_depth(&k);
         job.k = &k;
         job.kernels = vq_winograd_kernels_of(ctx, &k);
-        if (class == 0)
-            for (size_t o = 0; o < padded; o++) *job.to++ = bias && o < k.out ? bias[o] : 0.0f;
+        if (class == 0) {
+            VQ_TRY(take(ctx, &arena, padded, &job.to));
+            for (size_t o = 0; o < padded; o++) job.to[o] = bias && o < k.out ? bias[o] : 0.0f;
+        }
+        VQ_TRY(take(ctx, &arena, vq_winograd_points(&k) * point_size(&k), &job.to));
         vq_parallel_for(ctx, padded / VQ_PANEL * depth, 32, pack_range, &job);
-        job.to += vq_winograd_points(&k) * point_size(&k);
     }
+    return VQ_OK;
 }
 
 /* ---- blocks ------------------------------------------------------------------- */
@@ -292,14 +302,16 @@ static void run_range(void *arg, size_t begin, size_t end, int thread)
     }
 }
 
-static void run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
-                const vq_conv_arrays_real *arrays, void *scratch)
+static vq_status run(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
+                     const vq_conv_arrays_real *arrays, vq_room scratch)
 {
-    vq_arena arena = {.base = scratch, .capacity = SIZE_MAX};
+    vq_arena arena = vq_arena_in(scratch);
     run_job job = job_of(ctx, c, direction, &arena);
+    VQ_TRY(vq_arena_check(ctx, &arena, "scratch of Winograd's convolution"));
     job.arrays = arrays;
     memset(job.zeros, 0, (direction == VQ_CONV_APPLY ? c->in : c->out) * sizeof(float));
     vq_parallel_for(ctx, vq_winograd_classes(c, direction) * job.tiles, VQ_PLACES, run_range, &job);
+    return VQ_OK;
 }
 
 const vq_conv_algorithm vq_conv_winograd = {
