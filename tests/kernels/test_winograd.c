@@ -35,17 +35,34 @@ static float relu(float x)
     return x < 0.0f ? 0.0f : x;
 }
 
-/* Transformed source, point by point: planes are apart by more than they need. */
+/* Transformed source, point by point: planes are apart by more than they need. It is written in
+ * groups of one panel or of two, of which the last may be half, and then put together. */
 static float *transform(const vq_winograd_kernels *k, const problem *p, int image, bool with_relu,
                         vq_random *random)
 {
-    const size_t side = image ? p->n : TILE, plane = p->padded + 5;
-    float *to = guarded(random, p->n * p->n * plane);
-    vq_winograd_source s = {
-        .channels = p->channels, .relu = with_relu, .to = to, .plane = plane, .group = p->padded};
+    const size_t side = image ? p->n : TILE, points = p->n * p->n, plane = p->padded + 5;
+    const size_t group = image ? PANEL : 2 * PANEL, apart = group + 3, step = points * apart + 7;
+    const size_t size = (p->padded + group - 1) / group * step;
+    float *to = guarded(random, points * plane), *groups = guarded(random, size);
+    float *before = guarded_copy(groups, size);
+    vq_winograd_source s = {.channels = p->channels,
+                            .relu = with_relu,
+                            .to = groups,
+                            .plane = apart,
+                            .group = group,
+                            .group_step = step};
     for (size_t i = 0; i < side * side; i++)
         s.at[i] = (image ? p->patch : p->tile) + i * p->channels;
     (image ? k->image : k->map)(&s);
+    for (size_t i = 0; i < points; i++)
+        for (size_t c = 0; c < p->padded; c++) {
+            const size_t at = i * apart + c / group * step + c % group;
+            to[i * plane + c] = groups[at];
+            groups[at] = before[at];
+        }
+    assert_true(same_guarded(groups, before, size));
+    free_guarded(groups);
+    free_guarded(before);
     return to;
 }
 
