@@ -74,7 +74,7 @@ static double run_case(const options *o, vq_context *ctx, const exact_case *c, X
     for (size_t from = 0; from < vectors; from += cut) {
         const size_t count = vectors - from < cut ? vectors - from : cut;
         case_vectors(ctx, c, codes, from, count, x);
-        vq_nearest_run(ctx, &index, count, x, idx, workspace);
+        (void)vq_nearest_run(ctx, &index, count, x, idx, workspace);
         XXH3_64bits_update(hash, idx, count * sizeof *idx);
         if (from >= checked) continue;
         const size_t left = checked - from < count ? checked - from : count;

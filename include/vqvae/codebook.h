@@ -95,11 +95,13 @@ VQ_API const vq_codebook_config *vq_codebook_configuration(const vq_codebook *bo
 VQ_API const float *vq_codebook_vectors(const vq_codebook *book);
 
 /**
- * Nearest code of each of n vectors: argmin_k |z_i - e_k|^2, ties to the lowest index.
- * @param z          n x D numbers; n >= 1
- * @param indices    n codes
- * @param distances  |z_i - e_k|^2 of the chosen codes, n numbers, taken in double and rounded;
- *                   NULL: not wanted
+ * Nearest code of each of n vectors: argmin_k |z_i - e_k|^2, ties to the lowest index. Numbers may
+ * be as large or small as f32 holds them. What cannot be told apart: codes whose distances differ
+ * by less than rounding leaves of products as long as vector and code, and codes closer to one
+ * another than 2^-60 of the farthest code's distance from the rest. @param z          n x D
+ * numbers; n >= 1 @param indices    n codes @param distances  |z_i - e_k|^2 of the chosen codes, n
+ * numbers, taken in double and rounded:
+ *                   infinite beyond 3.4e38; NULL: not wanted
  * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC (a number is not finite); VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_nearest(vq_context *ctx, const vq_codebook *book, size_t n,
@@ -118,8 +120,8 @@ VQ_API VQ_MUST_USE vq_status vq_nearest_once(vq_context *ctx, size_t dim, size_t
  * @param top        1 to K; K log(top) steps a vector beside the products
  * @param indices    n x top codes
  * @param distances  n x top, rising, as in vq_codebook_nearest(); NULL: not wanted
- * @return VQ_OK; VQ_E_ARG (top out of range); VQ_E_SHAPE; VQ_E_NUMERIC (a number is not finite, or
- *         a vector so far from the codes that f32 cannot order them); VQ_E_NOMEM
+ * @return VQ_OK; VQ_E_ARG (top out of range); VQ_E_SHAPE; VQ_E_NUMERIC (a number is not finite);
+ *         VQ_E_NOMEM
  */
 VQ_API VQ_MUST_USE vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book,
                                                      size_t n, const float *z, size_t top,

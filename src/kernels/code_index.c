@@ -9,6 +9,10 @@
 #include <math.h>
 #include <stdbool.h>
 
+/* Half the squared lengths between which f32 has room on both sides: for vectors far from the
+ * codes, for codes nearer to one another than the farthest is. */
+static const float half_least = 0x1p-81f, half_most = 0x1p59f;
+
 enum {
     SAMPLE = 256,         /* codes whose mean is the centre */
     FAR = 4,              /* times the common distance: codes left out of it */
@@ -100,7 +104,14 @@ static void round_centre(float reach, size_t dim, float *centre)
     if (!(reach > 0.0f) || !isfinite(reach)) return;
     (void)frexpf(reach, &exponent); /* reach < 2^exponent */
     const float step = ldexpf(0.0625f, exponent);
-    for (size_t d = 0; step > 0.0f && d < dim; d++) centre[d] = rintf(centre[d] / step) * step;
+    for (size_t d = 0; step > 0.0f && d < dim; d++)
+        if (fabsf(centre[d] / step) < 0x1p23f) centre[d] = rintf(centre[d] / step) * step;
+}
+
+/* The nine codes whose middle is taken. */
+static void middle_codes(const vq_code_index *index, const float *e[9])
+{
+    for (size_t i = 0; i < 9; i++) e[i] = index->codes + i * index->n_codes / 9 * index->dim;
 }
 
 /* Rounding grows with the lengths of what is multiplied, and these are least about the mean of the
@@ -112,7 +123,7 @@ static void find_centre(const vq_code_index *index)
     const size_t dim = index->dim, n = index->n_codes < SAMPLE ? index->n_codes : SAMPLE;
     const float *e[9];
     float gap[9], reach, count = 0.0f;
-    for (size_t i = 0; i < 9; i++) e[i] = index->codes + i * index->n_codes / 9 * dim;
+    middle_codes(index, e);
     find_middle(e, dim, index->centre);
     for (size_t i = 0; i < 9; i++) gap[i] = farthest_apart(e[i], index->centre, dim);
     find_middle((const float *const[9]){gap, gap + 1, gap + 2, gap + 3, gap + 4, gap + 5, gap + 6,
@@ -172,22 +183,70 @@ static void pack_panels(void *arg, size_t begin, size_t end, int thread)
     };
     (void)thread;
     for (size_t panel = begin; panel < end; panel++) {
-        vq_pack_panels(index->kernels->pack, &lines, VQ_CODE_PANEL, panel, panel + 1,
-                       index->packed + panel * VQ_CODE_PANEL * index->dim);
-        index->kernels->halves(index->dim, index->packed + panel * VQ_CODE_PANEL * index->dim,
-                               index->half + panel * VQ_CODE_PANEL);
+        const size_t first = panel * VQ_CODE_PANEL;
+        float *packed = index->packed + first * index->dim;
+        vq_pack_panels(index->kernels->pack, &lines, VQ_CODE_PANEL, panel, panel + 1, packed);
+        for (size_t j = 0; index->scaled && j < VQ_CODE_PANEL && first + j < index->n_codes; j++)
+            vq_pack_far(index, index->codes + (first + j) * index->dim, packed + j, VQ_CODE_PANEL);
+        index->kernels->halves(index->dim, packed, index->half + first);
         for (size_t j = index->n_codes; j < (panel + 1) * VQ_CODE_PANEL; j++)
             index->half[j] = INFINITY;
         if (index->screened) screen_panel(index, panel);
     }
 }
 
+/* Whether the codes may stay as they have been packed. */
+static bool is_within_range(const vq_code_index *index)
+{
+    float highest = 0.0f;
+    for (size_t j = 0; j < index->n_codes; j++)
+        if (!(index->half[j] <= highest)) highest = index->half[j];
+    return highest >= half_least && highest <= half_most && vq_all_near(index->centre, index->dim);
+}
+
+/* The largest number of all codes less the centre; those that are no finite numbers are left out.
+ * */
+static double largest_number(const vq_code_index *index)
+{
+    double most = 0.0;
+    for (size_t j = 0; j < index->n_codes; j++)
+        for (size_t d = 0; d < index->dim; d++) {
+            const double number = (double)index->codes[j * index->dim + d];
+            const double gap = fabs(number - (double)index->centre[d]);
+            if (gap > most && isfinite(gap)) most = gap;
+        }
+    return most;
+}
+
+/* Scales that number to between 1/2 and 1. A mean that overflowed is no centre; the middle cannot
+ * overflow. Codes that are all the same need no scale, nor do ordinary ones beside infinite ones.
+ * */
+static void find_scale(vq_code_index *index)
+{
+    const float *e[9];
+    int exponent;
+    middle_codes(index, e);
+    for (size_t d = 0; d < index->dim; d++)
+        if (!isfinite(index->centre[d])) find_middle(e, index->dim, index->centre);
+    const double most = largest_number(index), square = 0.5 * most * most;
+    index->scaled = most > 0.0 && (square < (double)half_least ||
+                                   square * (double)index->dim > (double)half_most ||
+                                   !vq_all_near(index->centre, index->dim));
+    (void)frexp(most, &exponent);
+    if (index->scaled) index->scale = ldexp(1.0, -exponent);
+}
+
 void vq_code_index_build(vq_context *ctx, const float *codes, void *memory, vq_code_index *index)
 {
     vq_arena arena = {.base = memory, .capacity = SIZE_MAX};
+    const size_t grain = 1 + PIECE_WORK / (VQ_CODE_PANEL * index->dim);
     layout(index, &arena);
     index->codes = codes;
+    index->scaled = false;
+    index->scale = 1.0;
     find_centre(index);
-    vq_parallel_for(ctx, index->panels, 1 + PIECE_WORK / (VQ_CODE_PANEL * index->dim), pack_panels,
-                    index);
+    vq_parallel_for(ctx, index->panels, grain, pack_panels, index);
+    if (is_within_range(index)) return;
+    find_scale(index);
+    if (index->scaled) vq_parallel_for(ctx, index->panels, grain, pack_panels, index);
 }

@@ -9,6 +9,7 @@
 #include "base/sizes.h"
 #include "kernels/pack.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -34,6 +35,7 @@ typedef struct nearest_job {
     int32_t *part_at;       /* likewise */
     unsigned char *scratch; /* of all threads */
     size_t scratch_size;    /* of each */
+    atomic_bool *infinite;  /* whether some vector holds what is no finite number */
 } nearest_job;
 
 /* What one thread works in: a block of vectors, and what is known of them. */
@@ -120,6 +122,28 @@ static vq_lines vectors_from(const nearest_job *job, size_t row)
     };
 }
 
+/* Packs those of `tiles` tiles from a row on again that are out of the ordinary, see
+ * nearest_far.c. */
+static void pack_far(const nearest_job *job, size_t row, size_t lanes, size_t tiles, float *to)
+{
+    const vq_code_index *index = job->index;
+    const size_t dim = index->dim, count = vq_smaller(tiles * lanes, job->n - row);
+    const float *x = job->x + row * dim;
+    if (!index->scaled && vq_all_near(x, count * dim)) return;
+    for (size_t i = 0; i < count; i++, x += dim) {
+        if (!index->scaled && vq_all_near(x, dim)) continue;
+        if (!vq_pack_far(index, x, to + i / lanes * lanes * dim + i % lanes, lanes))
+            atomic_store(job->infinite, true);
+    }
+}
+
+static void pack_tiles(const nearest_job *job, size_t row, size_t lanes, size_t tiles, float *to)
+{
+    const vq_lines lines = vectors_from(job, row);
+    vq_pack_panels(job->kernels->pack, &lines, lanes, 0, tiles, to);
+    pack_far(job, row, lanes, tiles, to);
+}
+
 static void start_anew(const scratch *s, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -169,9 +193,8 @@ static void search_narrow(const nearest_job *job, scratch *s, size_t row, range 
 {
     const vq_code_index *index = job->index;
     const size_t lanes = job->kernels->search_lanes / 2;
-    const vq_lines lines = vectors_from(job, row);
     const size_t first = panels.begin * VQ_CODE_PANEL;
-    vq_pack_panels(job->kernels->pack, &lines, lanes, 0, 1, s->x);
+    pack_tiles(job, row, lanes, 1, s->x);
     start_anew(s, lanes);
     job->kernels->search_narrow(index->dim, s->x, index->packed + first * index->dim,
                                 index->half + first,
@@ -184,8 +207,7 @@ static void search_tiles(const nearest_job *job, scratch *s, range tiles, range 
 {
     const vq_code_index *index = job->index;
     const size_t lanes = job->kernels->search_lanes, count = tiles.end - tiles.begin;
-    const vq_lines lines = vectors_from(job, 0);
-    vq_pack_panels(job->kernels->pack, &lines, lanes, tiles.begin, tiles.end, s->x);
+    pack_tiles(job, tiles.begin * lanes, lanes, count, s->x);
     start_anew(s, count * lanes);
     for (size_t t = 0; index->screened && t < count; t++) {
         const size_t vector = t * lanes;
@@ -210,6 +232,7 @@ static void search_row(const nearest_job *job, scratch *s, size_t row, range pan
     const vq_code_index *index = job->index;
     const float *x = job->x + row * index->dim;
     for (size_t d = 0; d < index->dim; d++) s->x[d] = x[d] - index->centre[d];
+    pack_far(job, row, 1, 1, s->x);
     start_anew(s, 1);
     for (range block = panels; block.begin < panels.end; block.begin = block.end) {
         block.end = vq_smaller(block.begin + job->block_panels, panels.end);
@@ -295,28 +318,42 @@ static void join_parts(const nearest_job *job)
     if (job->then) job->then(job->then_arg, 0, job->n);
 }
 
-void vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+/* Among one code there is nothing to search. */
+static bool take_only_code(const nearest_job *job)
+{
+    bool finite = true;
+    memset(job->idx, 0, job->n * sizeof *job->idx);
+    for (size_t i = 0; i < job->n * job->index->dim; i++) finite = finite && isfinite(job->x[i]);
+    if (job->then && job->n > 0) job->then(job->then_arg, 0, job->n);
+    return finite;
+}
+
+bool vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                      int32_t *idx, void *workspace, vq_rows_fn *then, void *arg)
 {
-    nearest_job job = {.index = index, .n = n, .x = x, .idx = idx, .then = then, .then_arg = arg};
+    atomic_bool infinite = false;
+    nearest_job job = {.index = index,
+                       .n = n,
+                       .x = x,
+                       .idx = idx,
+                       .then = then,
+                       .then_arg = arg,
+                       .infinite = &infinite};
     vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
     layout(&job, ctx, &arena);
-    if (index->n_codes == 1) {
-        memset(idx, 0, n * sizeof *idx);
-        if (then && n > 0) then(arg, 0, n);
-        return;
-    }
+    if (index->n_codes == 1) return take_only_code(&job);
     if (job.parts > 1) {
         vq_parallel_for(ctx, job.parts, 1, search_some_codes, &job);
         join_parts(&job);
-        return;
+        return !atomic_load(&infinite);
     }
     const size_t work = job.kernels->search_lanes * index->n_codes * index->dim;
     vq_parallel_for(ctx, job.tiles, 1 + PIECE_WORK / work, search_some_vectors, &job);
+    return !atomic_load(&infinite);
 }
 
-void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+bool vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     int32_t *idx, void *workspace)
 {
-    vq_nearest_each(ctx, index, n, x, idx, workspace, NULL, NULL);
+    return vq_nearest_each(ctx, index, n, x, idx, workspace, NULL, NULL);
 }

@@ -18,11 +18,13 @@ typedef struct vq_code_index {
     const vq_kernels *kernels;
     size_t dim, n_codes, panels;
     bool screened;      /* searched by way of bf16, where that pays */
+    bool scaled;        /* whether vectors and codes are packed by vq_pack_far() */
+    double scale;       /* by which they are multiplied then, a power of two; else 1 */
     const float *codes; /* n_codes x dim, the caller's */
     float *centre;      /* dim */
     float *sum;         /* dim, of what the centre is the mean of */
-    float *half;        /* |e - centre|^2 / 2; +infinity where a panel has no more codes */
-    float *packed;      /* panels of e - centre */
+    float *half;        /* |e'|^2 / 2; +infinity where a panel has no more codes */
+    float *packed;      /* panels of e' = scale * (e - centre) */
     vq_screen_index screen;
 } vq_code_index;
 
@@ -34,18 +36,27 @@ size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, siz
 /** Packs `codes` into `memory`. Both must stay as they are while the index is searched. */
 void vq_code_index_build(vq_context *ctx, const float *codes, void *memory, vq_code_index *index);
 
+/** Whether numbers are such that products with the codes of an index that is not scaled stay within
+ *  f32: all are finite and less than 2^73. */
+bool vq_all_near(const float *x, size_t count);
+/** Writes number d of a vector or code less the centre, scaled, to to[d*step]. What would be 2^74
+ *  or more is a power of two shorter: only the direction of so long a vector tells codes apart.
+ *  Returns false, and writes nothing, where a number is not finite. See nearest_far.c. */
+bool vq_pack_far(const vq_code_index *index, const float *x, float *to, size_t step);
+
 /** Bytes, aligned to 64, that a search of n vectors on this context works in. */
 size_t vq_nearest_workspace(const vq_context *ctx, const vq_code_index *index, size_t n);
 /** idx[i] = argmin_j |x_i - e_j|^2 for n vectors, n x dim and row-major; ties go to the lowest
- *  index. A vector whose every score is infinite or not a number gets 0. */
-void vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+ *  index. Returns whether all their numbers are finite. A vector that holds one which is not gets
+ *  some code: 0 where no score is a finite number. */
+bool vq_nearest_run(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     int32_t *idx, void *workspace);
 
 /** What is done with rows [begin, end) by the thread that has just found their codes, while they
  *  lie in its cache. Ranges do not overlap; how they fall depends on threads and kernels. */
 typedef void vq_rows_fn(void *arg, size_t begin, size_t end);
 /** vq_nearest_run() that calls then(arg, ...) for all rows. */
-void vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+bool vq_nearest_each(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                      int32_t *idx, void *workspace, vq_rows_fn *then, void *arg);
 
 enum { VQ_TRACK_GROUPS = 64 }; /* of codes, at most */
@@ -97,8 +108,9 @@ void vq_nearest_moved(vq_context *ctx, const vq_code_index *index, vq_code_track
 size_t vq_nearest_top_workspace(const vq_context *ctx, const vq_code_index *index, size_t n,
                                 size_t top);
 /** The `top` nearest codes of each of n vectors, nearest first, ties by index: n x top. `top` is at
- *  most n_codes. A vector with fewer scores that are finite gets -1 in the places left over. */
-void vq_nearest_top(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+ *  most n_codes. Returns whether all their numbers are finite. A vector that holds one which is not
+ *  gets some codes, and -1 where fewer scores are finite numbers. */
+bool vq_nearest_top(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     size_t top, int32_t *idx, void *workspace);
 /** Puts n codes in the order of their scores, which move with them, equal ones by index. */
 void vq_nearest_sort(float *score, int32_t *code, size_t n);

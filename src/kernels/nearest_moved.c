@@ -112,8 +112,12 @@ static void load_block(const moved_job *job, scratch *s, size_t row, size_t coun
 {
     const size_t dim = job->track->dim;
     const float grain = ((float)dim + 16.0f) * 0x1p-24f, longest = job->longest;
-    for (size_t i = 0; i < count; i++)
-        s->high[i] = centre_row(job->x + (row + i) * dim, job->index->centre, dim, s->x + i * dim);
+    for (size_t i = 0; i < count; i++) {
+        const float *x = job->x + (row + i) * dim;
+        s->high[i] = centre_row(x, job->index->centre, dim, s->x + i * dim);
+        /* So long a vector has bounds that leave nothing out. */
+        if (!vq_all_near(x, dim)) (void)vq_pack_far(job->index, x, s->x + i * dim, 1);
+    }
     for (size_t i = 0; i < count; i++) {
         const float square = s->high[i], length = sqrtf(square) * (1.0f + grain);
         const float error =
@@ -288,8 +292,8 @@ void vq_nearest_moved(vq_context *ctx, const vq_code_index *index, vq_code_track
         .scratch_size = vq_round_up(measure.used, VQ_ALIGNMENT),
     };
     vq_code_track_follow(ctx, index, track);
-    if (!(job.longest < lengths_most)) {
-        vq_nearest_run(ctx, index, track->n, x, idx, workspace);
+    if (index->scaled || !(job.longest < lengths_most)) {
+        (void)vq_nearest_run(ctx, index, track->n, x, idx, workspace);
         return;
     }
     vq_parallel_for(ctx, vq_ceil_div(track->n, track->block), 1, search_blocks, &job);

@@ -9,6 +9,7 @@
 #include "base/sizes.h"
 #include "kernels/nearest.h"
 #include <math.h>
+#include <stdatomic.h>
 
 enum {
     BLOCK = 1 << 15,     /* numbers of a block of codes: 128 KiB */
@@ -23,6 +24,7 @@ typedef struct top_job {
     int32_t *idx;
     unsigned char *scratch; /* of all threads */
     size_t scratch_size;    /* of each */
+    atomic_bool *infinite;  /* whether some vector holds what is no finite number */
 } top_job;
 
 typedef struct top_scratch {
@@ -151,6 +153,14 @@ static void search_block(const top_job *job, const top_scratch *s, size_t panel,
     }
 }
 
+static void take_row(const top_job *job, const float *x, float *to)
+{
+    const vq_code_index *index = job->index;
+    for (size_t d = 0; d < index->dim; d++) to[d] = x[d] - index->centre[d];
+    if (!index->scaled && vq_all_near(x, index->dim)) return;
+    if (!vq_pack_far(index, x, to, 1)) atomic_store(job->infinite, true);
+}
+
 static void search_rows(void *arg, size_t begin, size_t end, int thread)
 {
     const top_job *job = arg;
@@ -160,8 +170,7 @@ static void search_rows(void *arg, size_t begin, size_t end, int thread)
     const top_scratch s = scratch_of(job, &arena);
     for (size_t row = begin; row < end; row++) {
         int32_t *at = job->idx + row * job->top;
-        for (size_t d = 0; d < index->dim; d++)
-            s.x[d] = job->x[row * index->dim + d] - index->centre[d];
+        take_row(job, job->x + row * index->dim, s.x);
         for (size_t i = 0; i < job->top; i++) {
             s.best[i] = INFINITY;
             at[i] = -1;
@@ -174,11 +183,13 @@ static void search_rows(void *arg, size_t begin, size_t end, int thread)
     }
 }
 
-void vq_nearest_top(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
+bool vq_nearest_top(vq_context *ctx, const vq_code_index *index, size_t n, const float *x,
                     size_t top, int32_t *idx, void *workspace)
 {
-    top_job job = {.index = index, .n = n, .top = top, .x = x, .idx = idx};
+    atomic_bool infinite = false;
+    top_job job = {.index = index, .n = n, .top = top, .x = x, .idx = idx, .infinite = &infinite};
     vq_arena arena = {.base = workspace, .capacity = SIZE_MAX};
     layout(&job, ctx, &arena);
     vq_parallel_for(ctx, n, 1 + PIECE_WORK / (index->n_codes * index->dim), search_rows, &job);
+    return !atomic_load(&infinite);
 }

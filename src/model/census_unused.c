@@ -57,7 +57,7 @@ static vq_status search(vq_context *ctx, const vq_census *c, size_t n, const flo
     VQ_TRY_TO(VQ_NEW(ctx, bytes, &memory));
     VQ_TRY_TO(VQ_NEW(ctx, vq_nearest_top_workspace(ctx, &index, n, top), &workspace));
     vq_code_index_build(ctx, among, memory, &index);
-    vq_nearest_top(ctx, &index, n, vectors, top, found, workspace);
+    (void)vq_nearest_top(ctx, &index, n, vectors, top, found, workspace);
 done:
     vq_release(ctx, memory);
     vq_release(ctx, workspace);

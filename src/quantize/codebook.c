@@ -2,7 +2,6 @@
  * quantize/codebook.c -- the quantiser by moving averages outside a model: no graph, no plan, and
  * an index that is packed only when the vectors change, so that one look-up takes microseconds. */
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/parallel.h"
@@ -157,7 +156,6 @@ typedef struct block_job {
     void *workspace;  /* of the search */
     vq_quantized out; /* vectors, distances and gradient of this block, or NULL */
     double scale;     /* 2 / (n D) of all blocks */
-    atomic_bool infinite;
 } block_job;
 
 static void lay_out(const vq_context *ctx, block_job *job, vq_arena *arena)
@@ -173,25 +171,12 @@ static void take_gradient(const block_job *job, const float *z, const float *q, 
     for (size_t d = 0; d < dim_of(job->book); d++) to[d] = scale * (z[d] - q[d]);
 }
 
-/* All ones in the exponent mean infinity or NaN. */
-static bool all_finite(const float *numbers, size_t count)
-{
-    uint32_t bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, numbers + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
 /* Called by the thread that has just found the codes of these rows. */
 static void take_rows(void *arg, size_t begin, size_t end)
 {
     block_job *job = arg;
     const vq_quantized *out = &job->out;
     const size_t dim = dim_of(job->book);
-    if (!all_finite(job->z + begin * dim, (end - begin) * dim)) atomic_store(&job->infinite, true);
     if (!job->squares && !out->vectors && !out->gradient) return;
     for (size_t i = begin; i < end; i++) {
         const float *z = job->z + i * dim;
@@ -231,9 +216,9 @@ static vq_status run_block(vq_context *ctx, block_job *job, const vq_quantized *
         .distances = all->distances ? all->distances + first : NULL,
         .gradient = all->gradient ? all->gradient + first * dim : NULL,
     };
-    vq_nearest_each(ctx, &job->book->index, job->n, job->z, job->codes, job->workspace, take_rows,
-                    job);
-    if (atomic_load(&job->infinite)) return refuse_infinite(ctx, dim, first, job->n, job->z);
+    if (!vq_nearest_each(ctx, &job->book->index, job->n, job->z, job->codes, job->workspace,
+                         take_rows, job))
+        return refuse_infinite(ctx, dim, first, job->n, job->z);
     for (size_t i = 0; job->squares && i < job->n; i++) *sum += job->squares[i];
     return VQ_OK;
 }
@@ -278,12 +263,13 @@ vq_status vq_nearest_once(vq_context *ctx, size_t dim, size_t codes, const float
     VQ_CHECK(ctx, codes >= 1 && codes <= INT32_MAX && dim >= 1, VQ_E_ARG,
              "codebook: %zu codes of %zu numbers, but 1 to %d of at least 1 are allowed", codes,
              dim, INT32_MAX);
-    if (!all_finite(z, n * dim)) return refuse_infinite(ctx, dim, 0, n, z);
     const size_t size = vq_code_index_plan(ctx, dim, codes, n, &index);
     const size_t packed = vq_round_up(size, VQ_ALIGNMENT);
     VQ_TRY(vq_scratch(ctx, packed + vq_nearest_workspace(ctx, &index, n), &memory));
     vq_code_index_build(ctx, vectors, memory, &index);
-    vq_nearest_run(ctx, &index, n, z, (int32_t *)indices, (unsigned char *)memory + packed);
+    /* Codes are less than 2^31: both types hold the same bits. */
+    if (!vq_nearest_run(ctx, &index, n, z, (int32_t *)indices, (unsigned char *)memory + packed))
+        return refuse_infinite(ctx, dim, 0, n, z);
     return VQ_OK;
 }
 
@@ -311,29 +297,38 @@ typedef struct top_job {
     float *scratch;
 } top_job;
 
-/* The search ordered the codes by scores in f32, which cannot tell all distances apart. */
+/* The distances of a vector from some codes, times `scale`. Returns the greatest. */
+static float measure_row(const top_job *job, const float *z, const int32_t *code, double scale,
+                         float *to)
+{
+    const size_t dim = dim_of(job->book);
+    const float *codes = job->book->state.codebook;
+    float greatest = 0.0f;
+    for (size_t t = 0; t < job->top; t++) {
+        to[t] = (float)(scale * vq_squared_distance(z, codes + (size_t)code[t] * dim, dim));
+        greatest = to[t] > greatest ? to[t] : greatest;
+    }
+    return greatest;
+}
+
+/* The search ordered the codes by scores in f32, which cannot tell all distances apart. Distances
+ * that f32 has no room for are compared as parts or multiples. */
 static void order_rows(void *arg, size_t begin, size_t end, int thread)
 {
+    const float small = 0x1p-100f;
+    const double part = 0x1p-160, multiple = 0x1p200;
     const top_job *job = arg;
     const size_t dim = dim_of(job->book), top = job->top;
     for (size_t i = begin; i < end; i++) {
+        const float *z = job->z + i * dim;
         int32_t *code = job->indices + i * top;
         float *to = job->distances ? job->distances + i * top : job->scratch + (size_t)thread * top;
-        for (size_t t = 0; t < top; t++)
-            to[t] =
-                (float)vq_squared_distance(job->z + i * dim,
-                                           job->book->state.codebook + (size_t)code[t] * dim, dim);
+        const float greatest = measure_row(job, z, code, 1.0, to);
+        const bool fits = greatest >= small && isfinite(greatest);
+        if (!fits) (void)measure_row(job, z, code, greatest < small ? multiple : part, to);
         vq_nearest_sort(to, code, top);
+        if (!fits) (void)measure_row(job, z, code, 1.0, to);
     }
-}
-
-static vq_status check_top(vq_context *ctx, size_t n, size_t top, const int32_t *codes)
-{
-    for (size_t at = 0; at < n * top; at++)
-        VQ_CHECK(ctx, codes[at] >= 0, VQ_E_NUMERIC,
-                 "codebook: vector %zu is too far from the codes, which f32 cannot order",
-                 at / top);
-    return VQ_OK;
 }
 
 vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book, size_t n,
@@ -347,12 +342,11 @@ vq_status vq_codebook_nearest_top(vq_context *ctx, const vq_codebook *book, size
     VQ_CHECK(ctx, n > 0, VQ_E_SHAPE, "codebook: there are no vectors");
     VQ_CHECK(ctx, top >= 1 && top <= codes_of(book), VQ_E_ARG,
              "codebook: %zu nearest codes were asked for; 1 to %zu are there", top, codes_of(book));
-    if (!all_finite(z, n * dim)) return refuse_infinite(ctx, dim, 0, n, z);
     /* The order needs its memory once the search has done with its own, which holds `top` scores a
      * thread as well. */
     VQ_TRY(vq_scratch(ctx, vq_nearest_top_workspace(ctx, &book->index, n, top), &workspace));
-    vq_nearest_top(ctx, &book->index, n, z, top, job.indices, workspace);
-    VQ_TRY(check_top(ctx, n, top, job.indices));
+    if (!vq_nearest_top(ctx, &book->index, n, z, top, job.indices, workspace))
+        return refuse_infinite(ctx, dim, 0, n, z);
     job.scratch = workspace;
     if (distances || top > 1)
         vq_parallel_for(ctx, n, 1 + VQ_ELEMENT_GRAIN / (dim * top), order_rows, &job);

@@ -26,7 +26,7 @@ void vq_kmeans_search(vq_kmeans *fit, const float *codes, size_t count, vq_rows_
     const size_t size = plan(fit, count, false, &index);
     unsigned char *memory = fit->memory;
     vq_code_index_build(fit->ctx, codes, memory, &index);
-    vq_nearest_each(fit->ctx, &index, fit->n, fit->x, fit->codes, memory + size, then, arg);
+    (void)vq_nearest_each(fit->ctx, &index, fit->n, fit->x, fit->codes, memory + size, then, arg);
 }
 
 void vq_kmeans_assign(vq_kmeans *fit)

@@ -90,8 +90,8 @@ static vq_status search(vq_step *run, const vq_quantize_sizes *s, vq_room worksp
     search_parts parts = search_parts_of(run->ctx, s, &arena);
     VQ_TRY(vq_arena_check(run->ctx, &arena, "scratch of a search"));
     vq_code_index_build(run->ctx, run->param[VQ_CODEBOOK].data, parts.memory, &parts.index);
-    vq_nearest_each(run->ctx, &parts.index, s->n, run->in[0].data, run->out[1].data,
-                    parts.workspace, then, arg);
+    (void)vq_nearest_each(run->ctx, &parts.index, s->n, run->in[0].data, run->out[1].data,
+                          parts.workspace, then, arg);
     return VQ_OK;
 }
 

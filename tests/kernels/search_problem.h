@@ -88,7 +88,7 @@ static inline int32_t *nearest_by(const problem *p, const vq_kernels *kernels, i
     int32_t *idx = malloc((p->n + 2) * sizeof *idx);
     assert_non_null(idx);
     idx[0] = idx[p->n + 1] = 0x7b7b7b7b;
-    vq_nearest_run(ctx, &b.index, p->n, p->x, idx + 1, workspace);
+    (void)vq_nearest_run(ctx, &b.index, p->n, p->x, idx + 1, workspace);
     destroy_index(&b);
     vq_context_destroy(ctx);
     assert_int_equal(idx[0], 0x7b7b7b7b);

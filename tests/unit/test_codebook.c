@@ -480,9 +480,6 @@ static void test_refusals(void **state)
     assert_int_equal(vq_codebook_nearest_top(ctx, book, 1, rows, 0, many, NULL), VQ_E_ARG);
     assert_int_equal(vq_codebook_nearest_top(ctx, book, 1, rows, CODES + 1, many, NULL), VQ_E_ARG);
     fixture_error_names(ctx, "38 nearest codes were asked for; 1 to 37 are there");
-    const float far[DIM] = {3e38f, 3e38f};
-    assert_int_equal(vq_codebook_nearest_top(ctx, book, 1, far, CODES, many, NULL), VQ_E_NUMERIC);
-    fixture_error_names(ctx, "vector 0 is too far from the codes");
     vq_codebook_destroy(ctx, book);
 }
 
