@@ -2,6 +2,7 @@
  * cli/bench/layers.c -- where the time of a step goes: each operation in each direction. */
 #include "bench/model.h"
 #include "machine.h"
+#include "plan.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,19 +89,16 @@ static double cell_ms(const layers_bench *b, size_t cell, double *sorted)
     return 1e3 * 0.5 * (sorted[(b->n - 1) / 2] + sorted[b->n / 2]);
 }
 
-static json_t *row_of(const vq_plan_line *line, int direction, double ms, double all_ms,
+static json_t *row_of(const vq_plan_line *line, vq_direction direction, double ms, double all_ms,
                       double peak)
 {
-    static const char *const words[VQ_DIRECTIONS] = {"forward", "data", "weights"};
     const double gflop = 1e-9 * line->flops[direction];
-    size_t rank = 4;
-    while (rank > 0 && line->shape[rank - 1] == 0) rank--;
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "node", line->node,
-                     "operation", line->operation, "direction", words[direction], "implementation",
-                     line->implementation[direction], "shape",
-                     rank ? fact_list(line->shape, rank) : json_null(), "ms", fact_number(ms),
-                     "share", fact_number(ms / all_ms), "gflop", fact_number(gflop), "peak_share",
-                     gflop > 0.0 ? fact_number(1e3 * gflop / ms / peak) : json_null());
+    json_t *row = plan_fact(line, direction);
+    (void)json_object_set_new(row, "ms", fact_number(ms));
+    (void)json_object_set_new(row, "share", fact_number(ms / all_ms));
+    (void)json_object_set_new(row, "peak_share",
+                              gflop > 0.0 ? fact_number(1e3 * gflop / ms / peak) : json_null());
+    return row;
 }
 
 static json_t *rows_of(const layers_bench *b, const double *ms, double all_ms, double peak)
@@ -108,7 +106,7 @@ static json_t *rows_of(const layers_bench *b, const double *ms, double all_ms, d
     json_t *rows = json_array();
     vq_plan_line line;
     for (size_t i = 0; model_bench_line(&b->model, i, &line); i++)
-        for (int d = 0; d < VQ_DIRECTIONS; d++)
+        for (vq_direction d = VQ_FORWARD; d < VQ_DIRECTIONS; d++)
             if (line.implementation[d])
                 (void)json_array_append_new(
                     rows, row_of(&line, d, ms[i * VQ_DIRECTIONS + (size_t)d], all_ms, peak));

@@ -2,6 +2,7 @@
  * cli/verbs/inspect.c -- vqvae inspect: what a file is and what it holds. */
 #include "codes.h"
 #include "facts.h"
+#include "plan.h"
 #include "run/folder.h"
 #include "verbs.h"
 #include "walk.h"
@@ -12,19 +13,23 @@
 
 typedef struct inspect_options {
     common_options common;
-    const char *backend;
+    const char *backend, *purpose, *precision;
     bool plan;
     int64_t batch, height, width;
 } inspect_options;
 
 #define INSPECT(...) OPTION(inspect_options, __VA_ARGS__)
 static const option options[] = {
-    INSPECT(plan, 0, NULL, "", "of a model: its operations as prepared, with their bytes"),
+    INSPECT(plan, 0, NULL, "", "of a model: its operations as prepared, and what they cost"),
+    INSPECT(purpose, 0, "NAME", "use", "of --plan: exact use, use with --fast, or a training step",
+            .choices = "use|fast|training"),
     INSPECT(batch, 'b', "N", "1", "images at a time for --plan", .low = 1, .high = 65536),
     INSPECT(height, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0,
             .high = 65536),
     INSPECT(width, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0, .high = 65536),
     INSPECT(backend, 0, "NAME", "auto", "whose operations", .choices = "auto|portable|onednn"),
+    INSPECT(precision, 0, "NAME", "f32", "of the products of convolutions in training",
+            .choices = "f32|bf16"),
 };
 
 /* ---- models -------------------------------------------------------------- */
@@ -67,50 +72,95 @@ static int model_facts(program *p, const char *path)
     return facts_print(p, facts);
 }
 
-static json_t *plan_row(const vq_plan_line *line)
+/* ---- plans --------------------------------------------------------------- */
+
+/* A model prepared for use or for training. */
+typedef struct prepared {
+    vq_model *model;
+    vq_session *session; /* or */
+    vq_trainer *trainer;
+    int64_t input[4];
+} prepared;
+
+static int prepare_training(program *p, const inspect_options *o, prepared *plan)
 {
-    size_t rank = 4;
-    while (rank > 0 && line->shape[rank - 1] == 0) rank--;
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o}", "node", line->node, "operation",
-                     line->operation, "implementation", line->implementation[VQ_FORWARD], "shape",
-                     fact_list(line->shape, rank), "bytes", (json_int_t)line->bytes, "gflop",
-                     fact_number(1e-9 * line->flops[VQ_FORWARD]));
+    vq_model_config model = *vq_model_configuration(plan->model);
+    vq_train_config train;
+    vq_train_config_default(&train);
+    train.batch = o->batch;
+    train.precision = strcmp(o->precision, "bf16") == 0;
+    const vq_train_data about = {.images = plan->input[0],
+                                 .height = plan->input[1],
+                                 .width = plan->input[2],
+                                 .variance = vq_model_variance(plan->model)};
+    model.height = plan->input[1];
+    model.width = plan->input[2];
+    return lib(p,
+               vq_trainer_create(p->ctx, &model, &train, &about, o->backend, NULL, &plan->trainer));
 }
 
-static json_t *plan_rows(const vq_session *session, double *gflop)
+static int prepare(program *p, const inspect_options *o, const char *path, prepared *plan)
+{
+    const bool trains = strcmp(o->purpose, "training") == 0;
+    if (strcmp(o->precision, "f32") != 0 && !trains)
+        return fail(p, BAD_USAGE, "--precision %s is of --purpose training; models run in f32",
+                    o->precision);
+    TRY(lib(p, vq_model_load(p->ctx, path, &plan->model)));
+    const vq_model_config *config = vq_model_configuration(plan->model);
+    const vq_session_config wanted = {.batch = o->batch,
+                                      .height = o->height ? o->height : config->height,
+                                      .width = o->width ? o->width : config->width,
+                                      .backend = o->backend,
+                                      .fast = strcmp(o->purpose, "fast") == 0};
+    plan->input[0] = wanted.batch;
+    plan->input[1] = wanted.height;
+    plan->input[2] = wanted.width;
+    plan->input[3] = config->channels;
+    if (trains) return prepare_training(p, o, plan);
+    return lib(p, vq_session_create(p->ctx, plan->model, &wanted, &plan->session));
+}
+
+static bool plan_line(const prepared *plan, size_t i, vq_plan_line *line)
+{
+    return plan->trainer ? vq_trainer_plan(plan->trainer, i, line)
+                         : vq_session_plan(plan->session, i, line);
+}
+
+/* A row for each direction that a node computes; its bytes stand in the first. */
+static json_t *plan_rows(const prepared *plan, double *gflop)
 {
     json_t *rows = json_array();
     vq_plan_line line;
     *gflop = 0.0;
-    for (size_t i = 0; vq_session_plan(session, i, &line); i++) {
-        *gflop += 1e-9 * line.flops[VQ_FORWARD];
-        (void)json_array_append_new(rows, plan_row(&line));
-    }
+    for (size_t i = 0; plan_line(plan, i, &line); i++)
+        for (vq_direction d = VQ_FORWARD; d < VQ_DIRECTIONS; d++) {
+            if (!line.implementation[d]) continue;
+            json_t *row = plan_fact(&line, d);
+            *gflop += 1e-9 * line.flops[d];
+            (void)json_object_set_new(
+                row, "bytes", d == VQ_FORWARD ? json_integer((json_int_t)line.bytes) : json_null());
+            (void)json_array_append_new(rows, row);
+        }
     return rows;
 }
 
 static int plan_facts(program *p, const inspect_options *o, const char *path)
 {
-    vq_model *model = NULL;
-    vq_session *session = NULL;
+    prepared plan = {0};
     double gflop;
     int code;
-    TRY(lib(p, vq_model_load(p->ctx, path, &model)));
-    const vq_model_config *config = vq_model_configuration(model);
-    const vq_session_config wanted = {.batch = o->batch,
-                                      .height = o->height ? o->height : config->height,
-                                      .width = o->width ? o->width : config->width,
-                                      .backend = o->backend};
-    TRY_TO(lib(p, vq_session_create(p->ctx, model, &wanted, &session)));
-    const int64_t input[] = {wanted.batch, wanted.height, wanted.width, config->channels};
-    json_t *rows = plan_rows(session, &gflop);
-    TRY_TO(facts_print(p, json_pack("{s:o, s:s, s:I, s:o, s:o}", "input", fact_list(input, 4),
-                                    "instructions", vq_context_cpu(p->ctx), "buffer_bytes",
-                                    (json_int_t)vq_session_bytes(session), "gflop",
-                                    fact_number(gflop), "plan", rows)));
+    TRY_TO(prepare(p, o, path, &plan));
+    const size_t bytes =
+        plan.trainer ? vq_trainer_bytes(plan.trainer) : vq_session_bytes(plan.session);
+    json_t *rows = plan_rows(&plan, &gflop);
+    TRY_TO(facts_print(p, json_pack("{s:o, s:s, s:s, s:I, s:o, s:o}", "input",
+                                    fact_list(plan.input, 4), "purpose", o->purpose, "instructions",
+                                    vq_context_cpu(p->ctx), "buffer_bytes", (json_int_t)bytes,
+                                    "gflop", fact_number(gflop), "plan", rows)));
 done:
-    vq_session_destroy(session);
-    vq_model_destroy(p->ctx, model);
+    vq_trainer_destroy(plan.trainer);
+    vq_session_destroy(plan.session);
+    vq_model_destroy(p->ctx, plan.model);
     return code;
 }
 
@@ -377,10 +427,16 @@ const verb verb_inspect = {
     .max_operands = 1,
     .about =
         "FILE is anything that the program writes or reads: a model, a training state, codes, an\n"
-        "index, metrics, settings, a run folder, a dataset, an image.",
+        "index, metrics, settings, a run folder, a dataset, an image.\n\n"
+        "--plan prepares a model and prints, for each operation that is left and each direction\n"
+        "in which it runs (forward; in training also the gradients of its data and of its\n"
+        "weights), who computes it and how, its output's shape, the GFLOP of its products as\n"
+        "direct sums take them, and once the bytes of its outputs, gradients and kept data\n"
+        "before they share memory. `vqvae bench layers` times them.",
     .examples = "vqvae inspect run\n"
                 "vqvae inspect run/state.safetensors\n"
                 "vqvae inspect run --plan --batch 64\n"
+                "vqvae inspect run --plan --batch 64 --purpose training\n"
                 "vqvae inspect /usr/share/datasets/fashion-mnist:t10k",
     .options = options,
     .n_options = sizeof options / sizeof *options,

@@ -191,6 +191,18 @@ field() {
     "$VQVAE" inspect "$model" --plan --batch 3 --json > plan
     grep -q '"input":\[3,28,28,1\]' plan
     grep -q '"implementation":"' plan
+    grep -q '"purpose":"use"' plan
+    ! grep -q -e Winograd -e '"direction":"data"' plan
+    "$VQVAE" inspect "$model" --plan --batch 3 --purpose fast --json > plan
+    grep -q '"purpose":"fast"' plan
+    ! grep -q '"direction":"data"' plan
+    "$VQVAE" inspect "$model" --plan --batch 3 --purpose training --precision bf16 --json > plan
+    for direction in forward data weights; do
+        grep -q "\"direction\":\"$direction\",\"implementation\":\"portable bf16\"" plan
+    done
+    ! grep -q '"node":"encoder.0.down0","operation":"conv2d","direction":"data"' plan
+    run "$VQVAE" inspect "$model" --plan --precision bf16
+    [ "$status" -eq 2 ]
     "$VQVAE" inspect "$model/metrics.jsonl" > about
     [ "$(grep -c '^first' about)" -eq 0 ]
     run "$VQVAE" inspect nothing.npy
