@@ -58,7 +58,7 @@ plant()
             done = 1
         }
         { print }
-        END { exit !done }' "$2" >"$out/$1/tree/$2"
+        END { exit !done }' "$2" >"$out/$1/tree/$2" || return 1
     [ "$1" != emulated ] || sh tests/emulate/rewrite.sh "$out/$1/tree" "$2" >/dev/null
 }
 

@@ -109,17 +109,18 @@ static void test_correlate(void **state)
     for_each_table(correlations_of);
 }
 
-/* Numbers that are not numbers stay so through relu, and a mask that is one hides. */
+/* Numbers that are not numbers stay so through relu, as does -0, and a mask that is one hides. */
 static void not_numbers_of(const vq_kernels *t)
 {
-    float in[VQ_PLACES], weights[VQ_PANEL], mask[VQ_PLACES * VQ_PANEL], out[VQ_PLACES * VQ_PANEL];
+    float in[VQ_PLACES], weights[VQ_PANEL], bias[VQ_PANEL], mask[VQ_PLACES * VQ_PANEL], out[VQ_PLACES * VQ_PANEL];
     size_t in_at[VQ_PLACES], out_at[VQ_PLACES];
     for (size_t i = 0; i < VQ_PLACES; i++) {
-        in[i] = i == 2 ? NAN : -1.0f;
+        in[i] = i == 2 ? NAN : i == 3 ? -0.0f : -1.0f;
         in_at[i] = i;
         out_at[i] = i * VQ_PANEL;
     }
     for (size_t j = 0; j < VQ_PANEL; j++) weights[j] = 1.0f;
+    for (size_t j = 0; j < VQ_PANEL; j++) bias[j] = -0.0f;
     for (size_t i = 0; i < VQ_PLACES * VQ_PANEL; i++) mask[i] = i % 2 ? NAN : 1.0f;
     vq_correlation c = {.taps = 1, .run = 1, .places = VQ_PLACES, .channels = VQ_PANEL, .in = in};
     c.in_at = in_at;
@@ -128,17 +129,18 @@ static void not_numbers_of(const vq_kernels *t)
     c.line = c.depth = 1;
     c.out = out;
     c.relu = true;
+    c.bias = bias;
     vq_correlate(t, &c);
     for (size_t i = 0; i < VQ_PLACES * VQ_PANEL; i++)
         if (i / VQ_PANEL == 2) assert_true(isnan(out[i]));
-        else assert_true(out[i] == 0.0f);
+        else assert_true(out[i] == 0.0f && !signbit(out[i]) == (i / VQ_PANEL != 3));
     c.mask = mask;
     c.relu = false;
     vq_correlate(t, &c);
     for (size_t i = 0; i < VQ_PLACES * VQ_PANEL; i++)
         if (i % 2) assert_true(out[i] == 0.0f);
         else if (i / VQ_PANEL == 2) assert_true(isnan(out[i]));
-        else assert_true(out[i] == -1.0f);
+        else assert_true(out[i] == (i / VQ_PANEL == 3 ? 0.0f : -1.0f));
 }
 
 static void test_not_numbers(void **state)

@@ -97,6 +97,7 @@ static void ties_of(const vq_kernels *t)
     for (size_t i = 0; i < p.n_codes * p.dim; i++) p.codes[i] = (float)vq_random_below(&random, 3);
     check_top(t, &p, 7, 1);
     check_top(t, &p, 90, 2);
+    check_top(t, &p, 70, 1); /* a heap in which most scores are equal to its last */
     problem_destroy(&p);
 }
 
