@@ -26,6 +26,8 @@ static const double weak_commitment = 0.05, strong_commitment = 4.0;
 /* A threshold of revival below this share of the even use does nothing. One above is too high once
  * that share of the codes fall under it though they are used. */
 static const double worth_reviving = 0.01, much_below = 0.2;
+/* Vectors in a step for each code with which a tenth of the even use is the better share. */
+static const double vectors_for_tenth = 2.0;
 
 enum { BY_EMA = 0 }; /* model.quantizer */
 
@@ -317,18 +319,43 @@ static bool codes_crowded_out(const patient *p, vq_finding *to)
     return true;
 }
 
-/* Codes are revived below a share of the even use n/K (docs/codebooks.md). Used codes that get less
- * than that here were thrown away again and again; a share that asks for next to nothing leaves
- * unused ones where they are. */
+/* Used codes that get less here than a share of the even use n/K. */
+static int64_t used_below(const patient *p, double share)
+{
+    const vq_codebook_figures *f = p->f;
+    const double even = (double)f->vectors / p->k;
+    int64_t below = 0;
+    for (int64_t k = 0; f->counts && k < f->codes; k++)
+        below += f->counts[k] > 0 && (double)f->counts[k] < share * even;
+    return below;
+}
+
+/* A share that does well: the more vectors a step has for each code, the surer it is who is dead
+ * (docs/codebooks.md). It is less than one that is too high, and so low that few used codes get
+ * less. */
+static double better_threshold(const patient *p, bool too_high)
+{
+    static const double shares[] = {0.1, 0.03, 0.01};
+    size_t i = p->batch >= vectors_for_tenth * p->k ? 0u : 1u;
+    while (i + 1 < sizeof shares / sizeof *shares &&
+           ((too_high && shares[i] >= p->record.revive) ||
+            (double)used_below(p, shares[i]) >= much_below * p->k))
+        i++;
+    return shares[i];
+}
+
+/* Codes are revived below a share of the even use. Used codes that get less than that here were
+ * thrown away again and again; a share that asks for next to nothing leaves unused ones where they
+ * are. */
 static bool threshold_is_wrong(const patient *p, vq_finding *to)
 {
     const vq_codebook_figures *f = p->f;
-    const double revive = p->record.revive, even = (double)f->vectors / p->k;
-    int64_t below = 0;
+    const double revive = p->record.revive;
+    const int64_t below = used_below(p, revive);
+    const bool too_high = revive > worth_reviving && (double)below >= much_below * p->k;
     if (!(p->record.lr > 0.0)) return false;
-    for (int64_t k = 0; f->counts && k < f->codes; k++)
-        below += f->counts[k] > 0 && (double)f->counts[k] < revive * even;
-    if (worth_reviving < revive && (double)below >= much_below * p->k) {
+    if (too_high) {
+        vq_change(to, "revive only codes that get a smaller share");
         vq_measured(to,
                     "codes are revived below %g of the even share n/K, and %lld of %lld used codes "
                     "get less than that here: they are thrown away though vectors choose them",
@@ -338,11 +365,11 @@ static bool threshold_is_wrong(const patient *p, vq_finding *to)
                     "codes are revived below %g of the even share n/K, which is next to never, and "
                     "%lld of %lld are not used",
                     revive, (long long)(f->codes - f->used), (long long)f->codes);
+        vq_change(to, "revive the codes that get a few hundredths of the even share");
     } else {
         return false;
     }
-    vq_change(to, "revive the codes that get a few hundredths of the even share");
-    vq_setting(to, "train.revive=0.03");
+    vq_setting(to, "train.revive=%g", better_threshold(p, too_high));
     return true;
 }
 

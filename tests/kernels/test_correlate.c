@@ -112,7 +112,8 @@ static void test_correlate(void **state)
 /* Numbers that are not numbers stay so through relu, as does -0, and a mask that is one hides. */
 static void not_numbers_of(const vq_kernels *t)
 {
-    float in[VQ_PLACES], weights[VQ_PANEL], bias[VQ_PANEL], mask[VQ_PLACES * VQ_PANEL], out[VQ_PLACES * VQ_PANEL];
+    float in[VQ_PLACES], weights[VQ_PANEL], bias[VQ_PANEL], mask[VQ_PLACES * VQ_PANEL],
+        out[VQ_PLACES * VQ_PANEL];
     size_t in_at[VQ_PLACES], out_at[VQ_PLACES];
     for (size_t i = 0; i < VQ_PLACES; i++) {
         in[i] = i == 2 ? NAN : i == 3 ? -0.0f : -1.0f;

@@ -288,7 +288,10 @@ static void test_threshold(void **state)
     record.revive = 0.5; /* 62.5 vectors */
     expect("threshold");
     expect_words("below 0.5 of the even share n/K, and 103 of 500 used codes get less");
-    expect_settings("train.revive=0.03", "");
+    expect_settings("train.revive=0.1", ""); /* with four vectors in a step for each code */
+    record.batch = 15;
+    expect("threshold");
+    expect_settings("train.revive=0.03", ""); /* with fewer than two */
     record.revive = 0.49;
     expect("");
     for (size_t k = 0; k < 2; k++) counts[k] = 0; /* not used: revived for good reason */
@@ -297,9 +300,36 @@ static void test_threshold(void **state)
     leave_unused(&figures.out_of_reach, 100);
     record.revive = 0.0;
     expect("reach threshold");
+    assert_string_equal(findings[1].settings[0], "train.revive=0.03");
+    record.batch = 32;
+    expect("reach threshold");
+    assert_string_equal(findings[1].settings[0], "train.revive=0.1");
     assert_non_null(strstr(findings[1].measured, "next to never, and 412 of 512 are not used"));
     record.lr = 0.0; /* nothing is known */
     expect("reach");
+}
+
+/* What is advised is less than what is set, and few used codes get less than it. */
+static void test_lower_threshold(void **state)
+{
+    static const struct {
+        double revive;
+        uint64_t count; /* of every third code */
+        const char *better;
+    } rows[] = {
+        {0.5, 10, "train.revive=0.03"}, {0.1, 10, "train.revive=0.03"},
+        {0.1, 3, "train.revive=0.01"},  {0.03, 3, "train.revive=0.01"},
+        {0.1, 1, "train.revive=0.01"},  {0.02, 2, "train.revive=0.01"},
+    };
+    static uint64_t counts[512];
+    (void)state;
+    figures.counts = counts;
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        for (size_t k = 0; k < 512; k++) counts[k] = k % 3 ? 180 : rows[r].count;
+        record.revive = rows[r].revive;
+        expect("threshold");
+        expect_settings(rows[r].better, "");
+    }
 }
 
 int main(void)
@@ -316,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup(test_encoder, begin),
         cmocka_unit_test_setup(test_commitment, begin),
         cmocka_unit_test_setup(test_threshold, begin),
+        cmocka_unit_test_setup(test_lower_threshold, begin),
         cmocka_unit_test_setup(test_uneven, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
