@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/files.c -- paths and files. */
 #include "files.h"
+#include "file_set.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -93,30 +94,16 @@ static bool path_same(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* Whether the input is the file, or a run that it belongs to. */
-static bool is_part_of(const char *path, const char *input)
-{
-    static const char *const of_run[] = {"best.safetensors", "model.safetensors",
-                                         "state.safetensors", "config.json"};
-    char inside[PATH_ROOM + 32];
-    if (path_same(path, input)) return true;
-    for (size_t i = 0; i < sizeof of_run / sizeof *of_run; i++) {
-        (void)snprintf(inside, sizeof inside, "%s/%s", input, of_run[i]);
-        if (path_same(path, inside)) return true;
-    }
-    return false;
-}
-
 int output_check_inputs(program *p, const char *path, char *const *inputs, int n)
 {
-    for (int i = 0; i < n; i++)
-        if (is_part_of(path, inputs[i]))
-            return fail(
-                p, BAD_INPUT,
-                "%s is read here, so it is not overwritten, even with --force; name another "
-                "output",
-                path);
-    return DONE;
+    file_set read = {0};
+    int code = DONE;
+    for (int i = 0; i < n; i++) TRY_TO(file_set_add_input(p, &read, inputs[i]));
+    file_set_order(&read);
+    TRY_TO(file_set_refuse(p, &read, path));
+done:
+    file_set_clear(&read);
+    return code;
 }
 
 int output_check_ending(program *p, const char *option, const char *path, const char *extension)

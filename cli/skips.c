@@ -47,17 +47,40 @@ int skip_image(program *p, skip_list *list, const char *source, const vq_dataset
     TRY(note(p, list, source, index, &known));
     if (known) return DONE;
     if (list->n < WARNED) warn(p, "left out: %s", sentence);
+    const char *name = image_name(source, data, index);
     list->n++;
-    add_row(list, source, image_name(source, data, index), index, sentence);
+    list->folders += *path_name(name) == 0;
+    add_row(list, source, name, index, sentence);
     return text_check(p, &list->rows);
+}
+
+int skip_input(program *p, skip_list *list, const char *path, int code, char *sentence, size_t size)
+{
+    const bool image = vq_image_named(path) && path_exists(path) && !path_is_folder(path);
+    if (code != BAD_INPUT || !image) return code;
+    (void)snprintf(sentence, size, "%s", p->error);
+    p->error[0] = 0;
+    return skip_image(p, list, path, NULL, 0, p->status, sentence);
+}
+
+/* "2 images", "1 image and 1 folder". */
+static void count_words(const skip_list *list, char *to, size_t size)
+{
+    const int64_t images = list->n - list->folders;
+    int n = 0;
+    if (images > 0) n = snprintf(to, size, "%" PRId64 " image%s", images, images == 1 ? "" : "s");
+    if (list->folders > 0 && n >= 0)
+        (void)snprintf(to + n, size - (size_t)n, "%s%" PRId64 " folder%s", n > 0 ? " and " : "",
+                       list->folders, list->folders == 1 ? "" : "s");
 }
 
 void skips_tell(program *p, const skip_list *list, const char *where)
 {
+    char words[96];
     if (list->n == 0) return;
-    warn(p, "%" PRId64 " %s could not be read and %s left out%s%s%s", list->n,
-         list->n == 1 ? "image" : "images", list->n == 1 ? "was" : "were", where ? "; " : "",
-         where ? where : "", where ? " names them" : "");
+    count_words(list, words, sizeof words);
+    warn(p, "%s could not be read and %s left out%s%s%s", words, list->n == 1 ? "was" : "were",
+         where ? "; " : "", where ? where : "", where ? " names them" : "");
 }
 
 void skips_clear(skip_list *list)

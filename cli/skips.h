@@ -9,10 +9,11 @@
 
 /** Zero-initialise; skips_clear() it. */
 typedef struct skip_list {
-    bool strict; /* the first such image is a failure */
-    int64_t n;
-    text rows;     /* a JSON object a line: source, index, path, why */
-    json_t *known; /* the images in it, which epoch after epoch may meet again */
+    bool strict;     /* the first such image is a failure */
+    int64_t n;       /* all of them */
+    int64_t folders; /* those that are folders, with nobody knows how many images */
+    text rows;       /* a JSON object a line: source, index, path, why */
+    json_t *known;   /* the images in it, which epoch after epoch may meet again */
 } skip_list;
 
 /** What image `index` of the data is called; where there are none, as the source could not be
@@ -24,6 +25,10 @@ const char *image_name(const char *source, const vq_dataset *data, int64_t index
  *  than is taken. */
 int skip_image(program *p, skip_list *list, const char *source, const vq_dataset *data,
                int64_t index, vq_status status, const char *sentence);
+/** Leaves out an input that is one image and could not be opened; any other input is left with the
+ *  failure, `code`. @param sentence  out: why */
+int skip_input(program *p, skip_list *list, const char *path, int code, char *sentence,
+               size_t size);
 /** One line about all of them, unless there were none. @param where  names the list, or NULL */
 void skips_tell(program *p, const skip_list *list, const char *where);
 void skips_clear(skip_list *list);

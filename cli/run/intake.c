@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run/intake.c -- images made ready for a model as they were for its training. */
 #include "run/intake.h"
+#include "origins.h"
 #include "run/folder.h"
 
 /* The folder of the run that a model belongs to: itself, or the one that its file lies in. */
@@ -71,5 +72,7 @@ const char *intake_words(const vq_data_config *config)
 
 int intake_open(program *p, const vq_data_config *config, char **paths, int n, vq_dataset **out)
 {
-    return lib(p, vq_dataset_open_all(p->ctx, (const char *const *)paths, (size_t)n, config, out));
+    const char *const *sources = (const char *const *)paths;
+    TRY(lib(p, vq_dataset_open_all(p->ctx, sources, (size_t)n, config, out)));
+    return origins_check(p, paths[0], *out);
 }

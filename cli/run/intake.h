@@ -16,7 +16,8 @@ int intake_of_model(program *p, const char *path, const vq_model *model, bool ow
                     vq_data_config *out);
 /** What becomes of an image of another size: "scaled and cropped". */
 const char *intake_words(const vq_data_config *config);
-/** Opens the sources as one dataset. */
+/** Opens the sources as one dataset, the caller's whatever is returned, and warns of images that
+ *  are named twice. */
 int intake_open(program *p, const vq_data_config *config, char **paths, int n, vq_dataset **out);
 
 #endif

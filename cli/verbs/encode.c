@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "interrupt.h"
 #include "machine.h"
+#include "origins.h"
 #include "run/intake.h"
 #include "verbs.h"
 #include "walk.h"
@@ -45,6 +46,7 @@ typedef struct encoder {
     vq_data_config intake;
     code_writer writer;
     skip_list skips;
+    origins origins;
     double waited; /* seconds, for images */
     bool alone;    /* there is one input */
     char arithmetic[96];
@@ -313,20 +315,13 @@ static void tell_size(program *p, const encoder *e, const char *source, const vq
         source, size[1], size[0], trained->width, trained->height);
 }
 
-static bool is_image_file(const char *path)
-{
-    return vq_image_named(path) && path_exists(path) && !path_is_folder(path);
-}
-
 /* An input that is one image is left out where it cannot be read, as it would be in a folder. */
 static int not_opened(program *p, encoder *e, const char *path, int code)
 {
     char sentence[sizeof p->error];
-    memcpy(sentence, p->error, sizeof sentence);
-    if (code != BAD_INPUT || e->alone || !is_image_file(path)) return code;
+    if (e->alone) return code;
+    TRY(skip_input(p, &e->skips, path, code, sentence, sizeof sentence));
     const vq_loaded image = {.status = p->status, .sentence = sentence};
-    p->error[0] = 0;
-    TRY(skip_image(p, &e->skips, path, NULL, 0, image.status, sentence));
     return code_writer_row(p, &e->writer, path, NULL, &image);
 }
 
@@ -335,6 +330,7 @@ static int encode_input(program *p, encoder *e, const char *path)
     vq_dataset *data = NULL;
     int code = lib(p, vq_dataset_open(p->ctx, path, &e->intake, &data));
     if (code != DONE) return not_opened(p, e, path, code);
+    TRY_TO(origins_add(p, &e->origins, path, data, vq_dataset_count(data), false));
     if (e->o->size == SIZE_OWN) tell_size(p, e, path, data);
     input in = {e, path, data, NULL, vq_dataset_count(data)};
     TRY_TO(encode_images(p, &in));
@@ -390,6 +386,7 @@ static int encode(program *p, encoder *e, int n, char **inputs, const char *inde
         return fail(p, BAD_INPUT, "none of the %" PRId64 " images can be read; %s was not written",
                     e->writer.skipped, e->o->out);
     const double seconds = seconds_now() - began;
+    TRY(origins_tell(p, &e->origins));
     TRY(code_writer_commit(p, &e->writer, e->arithmetic));
     skips_tell(p, &e->skips, index);
     return print_result(p, e, index, seconds);
@@ -416,6 +413,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
 done:
     code_writer_end(p, &e.writer);
     skips_clear(&e.skips);
+    origins_clear(&e.origins);
     free(e.waiting);
     drop_sessions(&e);
     vq_model_destroy(p->ctx, e.model);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/verbs/reconstruct.c -- vqvae reconstruct: each image beside what comes back. */
 #include "facts.h"
+#include "file_set.h"
 #include "files.h"
+#include "origins.h"
 #include "picture.h"
 #include "run/intake.h"
 #include "verbs.h"
@@ -40,19 +42,20 @@ typedef struct job {
     vq_data_config intake;
     char **paths; /* of the sources */
     int n;
-    vq_dataset **data; /* one a source */
+    vq_dataset **data; /* one a source; NULL for an image that cannot be read */
     bool one;          /* picture, of all images */
     vq_image *pairs;   /* waiting for that picture */
     size_t n_pairs, room;
     json_t *rows;
     skip_list skips;
+    origins origins;
     vq_session *session;
     int64_t height, width; /* of the session */
 } job;
 
 static int64_t images_of(const job *j, int source)
 {
-    const int64_t n = vq_dataset_count(j->data[source]);
+    const int64_t n = j->data[source] ? vq_dataset_count(j->data[source]) : 0;
     return n < j->o->count ? n : j->o->count;
 }
 
@@ -86,24 +89,33 @@ static int image_place(program *p, const job *j, int source, int64_t index, bool
 }
 
 /* Whatever --force says, no picture takes the place of an image that is read. */
-static int check_apart(program *p, const job *j, const char *path)
+static int list_read(program *p, const job *j, file_set *read)
 {
-    TRY(output_check_inputs(p, path, j->paths, j->n));
-    for (int s = 0; s < j->n; s++)
+    char place[PATH_ROOM];
+    for (int s = 0; s < j->n; s++) {
+        TRY(file_set_add_input(p, read, j->paths[s]));
         for (int64_t i = 0; i < 2 * images_of(j, s); i++) {
-            char place[PATH_ROOM], *const input[] = {place};
             TRY(image_place(p, j, s, i / 2, i % 2, place));
-            TRY(output_check_inputs(p, path, input, 1));
+            TRY(file_set_add(p, read, place));
         }
+    }
+    file_set_order(read);
     return DONE;
 }
 
-static int check_path(program *p, const job *j, int source, int64_t index, json_t *taken)
+/* A folder that cannot be read is an image without a name, and becomes no picture. */
+static bool is_folder(const job *j, int source, int64_t index)
+{
+    return *path_name(vq_dataset_name(j->data[source], index)) == 0;
+}
+
+static int check_path(program *p, const job *j, int source, int64_t index, const file_set *read,
+                      json_t *taken)
 {
     char path[PATH_ROOM], name[PATH_ROOM];
     TRY(whole_name(p, j, source, index, name));
     TRY(pair_path(p, j, source, index, path));
-    if (path_exists(path)) TRY(check_apart(p, j, path));
+    TRY(file_set_refuse(p, read, path));
     if (path_exists(path) && !j->o->force)
         return fail(p, BAD_INPUT, "%s exists; --force overwrites it", path);
     const char *other = json_string_value(json_object_get(taken, path));
@@ -119,11 +131,13 @@ static int check_path(program *p, const job *j, int source, int64_t index, json_
 static int check_paths(program *p, const job *j)
 {
     json_t *taken = json_object();
-    int code = DONE;
+    file_set read = {0};
+    int code = list_read(p, j, &read);
     for (int s = 0; s < j->n && code == DONE; s++)
         for (int64_t i = 0; i < images_of(j, s) && code == DONE; i++)
-            code = check_path(p, j, s, i, taken);
+            code = is_folder(j, s, i) ? DONE : check_path(p, j, s, i, &read, taken);
     json_decref(taken);
+    file_set_clear(&read);
     return code;
 }
 
@@ -291,13 +305,22 @@ done:
     return code;
 }
 
+/* One of several images may be left out, as it would be in a folder. */
+static int open_one(program *p, job *j, int s)
+{
+    char why[sizeof p->error];
+    const int code = lib(p, vq_dataset_open(p->ctx, j->paths[s], &j->intake, &j->data[s]));
+    if (code == DONE)
+        return origins_add(p, &j->origins, j->paths[s], j->data[s], images_of(j, s), true);
+    return j->n == 1 ? code : skip_input(p, &j->skips, j->paths[s], code, why, sizeof why);
+}
+
 static int open_all(program *p, job *j)
 {
     void *memory = NULL;
     TRY(allocate(p, (size_t)j->n, sizeof(vq_dataset *), &memory));
     j->data = memory;
-    for (int s = 0; s < j->n; s++)
-        TRY(lib(p, vq_dataset_open(p->ctx, j->paths[s], &j->intake, &j->data[s])));
+    for (int s = 0; s < j->n; s++) TRY(open_one(p, j, s));
     return DONE;
 }
 
@@ -308,7 +331,9 @@ static int reconstruct_all(program *p, job *j)
         TRY(check_paths(p, j));
         TRY(folder_make(p, j->o->out));
     }
-    for (int s = 0; s < j->n; s++) TRY(reconstruct_source(p, j, s));
+    TRY(origins_tell(p, &j->origins));
+    for (int s = 0; s < j->n; s++)
+        if (j->data[s]) TRY(reconstruct_source(p, j, s));
     skips_tell(p, &j->skips, NULL);
     if (json_array_size(j->rows) == 0) return fail(p, BAD_INPUT, "none of the images can be read");
     if (j->one) TRY(save_stack(p, j));
@@ -324,6 +349,7 @@ static void clear(program *p, job *j)
     free(j->data);
     json_decref(j->rows);
     skips_clear(&j->skips);
+    origins_clear(&j->origins);
     vq_session_destroy(j->session);
     vq_model_destroy(p->ctx, j->model);
 }

@@ -155,7 +155,15 @@ VQ_API VQ_MUST_USE vq_status vq_dataset_moments(vq_context *ctx, const vq_datase
                                                 const vq_data_pass *pass, double *mean,
                                                 double *variance);
 
-/** Finds images that are the same as one before them, by hashes that vq_dataset_moments() took.
+/** Takes a hash of where each image is read from, whatever paths lead there: its file, and its
+ *  place where that holds several. 0 where there is no file. It costs a look at each file.
+ *  @param hashes  out: vq_dataset_count() of them; equal ones are of one image named twice
+ *  @return VQ_OK; VQ_E_NOMEM */
+VQ_API VQ_MUST_USE vq_status vq_dataset_origins(vq_context *ctx, const vq_dataset *dataset,
+                                                uint64_t *hashes);
+
+/** Finds images that are the same as one before them, by hashes that vq_dataset_moments() or
+ *  vq_dataset_origins() took.
  *  @param n_copies  how many they are
  *  @param first     places of the first of them and of what it is a copy of; as it was where there
  *                   are none

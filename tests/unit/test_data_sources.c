@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -165,12 +166,51 @@ static void test_refused(void **state)
     vq_dataset_close(place->ctx, dataset);
 }
 
+/* Images are one where their bytes are, whatever names lead there; what is not there is like
+ * nothing. */
+static void test_origins(void **state)
+{
+    static const char *const names[] = {"o", "o.txt", "p.tar", "q.npy"}, *const in_tar[] = {
+                                                                             "a.png", "b.png"};
+    static const char list[] = "o/3.png\n./o/1.png\nnowhere.png\n";
+    enum {
+        FILES = 3,
+        LISTED = 3,
+        IN_TAR = 2,
+        IN_ARRAY = 2,
+        N = FILES + LISTED + IN_TAR + IN_ARRAY
+    };
+    static const unsigned char array[] =
+        "\x93NUMPY\1\0\x3d\0{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1, 1)}\n\7\7";
+    data_place *place = *state;
+    uint64_t at[N];
+    size_t copies, first[2];
+    place_image(place, "o/1.png", 1, 6, 6, 1);
+    place_image(place, "o/3.png", 1, 6, 6, 1); /* a copy, but a file of its own */
+    char link_path[1024];
+    snprintf(link_path, sizeof link_path, "%s", place_path(place, "o/2.png"));
+    assert_int_equal(symlink("1.png", link_path), 0);
+    place_file(place, "o.txt", list, sizeof list - 1);
+    place_tar(place, "p.tar", in_tar, IN_TAR, false);
+    place_file(place, "q.npy", array, sizeof array - 1);
+    vq_dataset *dataset = open_good(place, names, 4, 6);
+    assert_int_equal(vq_dataset_count(dataset), N);
+    assert_int_equal(vq_dataset_origins(place->ctx, dataset, at), VQ_OK);
+    assert_true(at[1] == at[0] && at[3] == at[2] && at[4] == at[0]);
+    assert_true(at[2] != at[0] && at[5] == 0);
+    assert_true(at[6] && at[7] && at[6] != at[7] && at[8] && at[9] && at[8] != at[9]);
+    assert_int_equal(vq_data_copies(place->ctx, at, N, &copies, first), VQ_OK);
+    assert_true(copies == 3 && first[0] == 1 && first[1] == 0);
+    vq_dataset_close(place->ctx, dataset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes_of_one_name),
         cmocka_unit_test(test_numbers_and_names),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_origins),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, data_place_setup, data_place_teardown);
