@@ -239,14 +239,19 @@ static void strip_map(const weights_job *job, size_t i)
     else strip_map_row(job, from, to);
 }
 
-/* Item: an image with its map. */
+/* Item: a row of the map, and its share of the rows of its image, so that every item is about as much
+ * work. */
 static void strip_both(void *arg, size_t begin, size_t end, int thread)
 {
     const weights_job *job = arg;
+    const size_t image_rows = job->l.image_rows, rows = job->rows;
     (void)thread;
-    for (size_t i = begin * job->l.image_rows; i < end * job->l.image_rows; i++)
-        strip_image(job, i);
-    for (size_t i = begin * job->rows; i < end * job->rows; i++) strip_map(job, i);
+    for (size_t item = begin; item < end; item++) {
+        const size_t image = item / rows * image_rows, row = item % rows;
+        const size_t last = image + (row + 1) * image_rows / rows;
+        for (size_t i = image + row * image_rows / rows; i < last; i++) strip_image(job, i);
+        strip_map(job, item);
+    }
 }
 
 /* ---- products ----------------------------------------------------------------- */
@@ -283,7 +288,7 @@ static void run_chunk(vq_context *ctx, weights_job *job)
 {
     const layout *l = &job->l;
     const size_t items = l->strips * job->c->kernel[0] * l->tiles;
-    vq_parallel_for(ctx, job->images, 1, strip_both, job);
+    vq_parallel_for(ctx, job->images * job->rows, 1, strip_both, job);
     vq_parallel_for(ctx, items, 1, multiply, job);
 }
 
