@@ -89,6 +89,9 @@ def start(commands, options):
             continue
         workers.append(worker)
         print(f"ready: {name}", file=sys.stderr, flush=True)
+    if not any(worker.name == "vqvae" for worker in workers):
+        raise SystemExit("compare_train.py: vqvae itself did not get ready: there is nothing to "
+                         "compare with")
     return workers
 
 
@@ -171,8 +174,8 @@ def write(results):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["train", "forward", "encode"],
-                        help="train, forward, encode: one, several or all")
+    parser.add_argument("what", nargs="*", metavar="train|forward|encode",
+                        help="one, several or all (default; with bf16 train)")
     parser.add_argument("--preset", default="cifar10")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
@@ -185,7 +188,17 @@ def parse():
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    parts = ["train", "forward", "encode"]
+    unknown = [what for what in options.what if what not in parts]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(parts)}")
+    if options.precision == "bf16":  # models train in bf16 but run in f32
+        parts = ["train"]
+        if options.what and options.what != parts:
+            parser.error("vqvae runs models in f32: with --precision bf16 only train is compared")
+    options.what = options.what or parts
+    return options
 
 
 def chosen(commands, options):

@@ -22,8 +22,9 @@ typedef struct workload {
     int (*open)(program *p, const bench_options *o, void **state);
     /** What is timed. */
     int (*step)(program *p, void *state);
-    /** What the result says of it, `gflops` with it, given the milliseconds of a step. */
-    json_t *(*facts)(program *p, const void *state, double median_ms);
+    /** What the result says of it, `gflops` with it, given the milliseconds of a step and the peak
+     *  of the machine in GFLOP/s. */
+    json_t *(*facts)(program *p, const void *state, double median_ms, double peak);
     void (*close)(program *p, void *state);
 } workload;
 

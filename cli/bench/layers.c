@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/bench/layers.c -- where the time of a step goes: each operation in each direction. */
 #include "bench/model.h"
-#include "machine.h"
 #include "plan.h"
 #include <stdlib.h>
 #include <string.h>
@@ -114,13 +113,14 @@ static json_t *rows_of(const layers_bench *b, const double *ms, double all_ms, d
 }
 
 /* Shares are of all rows: what else disturbs a step is no matter of theirs. */
-static json_t *facts(program *p, const void *state, double median_ms)
+static json_t *facts(program *p, const void *state, double median_ms, double peak)
 {
     const layers_bench *b = state;
+    (void)p;
     double *ms = malloc((b->n_cells + b->n) * sizeof *ms), all_ms = 0.0;
     if (!ms) return NULL;
     for (size_t c = 0; c < b->n_cells; c++) all_ms += ms[c] = cell_ms(b, c, ms + b->n_cells);
-    json_t *rows = rows_of(b, ms, all_ms, machine_peak(p));
+    json_t *rows = rows_of(b, ms, all_ms, peak);
     free(ms);
     return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "preset", b->model.o->preset, "shape",
                      fact_list(b->model.shape, 4), "precision", model_bench_precision(&b->model),

@@ -102,10 +102,10 @@ const char *model_bench_precision(const model_bench *b)
     return b->trainer && b->settings.train.precision == 1 ? "bf16" : "f32";
 }
 
-static json_t *facts(program *p, const void *state, double median_ms)
+static json_t *facts(program *p, const void *state, double median_ms, double peak)
 {
     const model_bench *b = state;
-    (void)p;
+    (void)p, (void)peak;
     return json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:o}", "preset", b->o->preset, "shape",
                      fact_list(b->shape, 4), "precision", model_bench_precision(b), "backend",
                      model_bench_backend(b), "exact", b->session && !b->o->fast,

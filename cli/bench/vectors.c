@@ -97,11 +97,11 @@ static int step_quantizer(program *p, void *state)
     return lib(p, vq_codebook_step(p->ctx, b->book, (size_t)b->o->n, b->z, &out));
 }
 
-static json_t *facts(program *p, const void *state, double median_ms)
+static json_t *facts(program *p, const void *state, double median_ms, double peak)
 {
     const bench_options *o = ((const vectors_bench *)state)->o;
     const double operations = 2.0 * (double)o->n * (double)o->codes * (double)o->dim;
-    (void)p;
+    (void)p, (void)peak;
     return json_pack("{s:I, s:I, s:I, s:b, s:o, s:o}", "n", (json_int_t)o->n, "dim",
                      (json_int_t)o->dim, "codes", (json_int_t)o->codes, "ready",
                      ((const vectors_bench *)state)->book != NULL, "vectors_per_second",
