@@ -239,8 +239,8 @@ static void strip_map(const weights_job *job, size_t i)
     else strip_map_row(job, from, to);
 }
 
-/* Item: a row of the map, and its share of the rows of its image, so that every item is about as much
- * work. */
+/* Item: a row of the map, and its share of the rows of its image, so that every item is about as
+ * much work. */
 static void strip_both(void *arg, size_t begin, size_t end, int thread)
 {
     const weights_job *job = arg;
