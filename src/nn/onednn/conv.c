@@ -5,6 +5,7 @@
  * once, at the first forward after other weights were bound: there they never change. */
 #include "nn/onednn/elements.h"
 #include "nn/onednn/onednn.h"
+#include "nn/ops/elements.h"
 
 typedef struct conv_state {
     vq_dnn *forward, *data, *weights; /* data and weights: NULL where not wanted */
@@ -158,7 +159,7 @@ static vq_status backward_input(vq_step *run)
     const vq_dnn_data data = data_for(run, to, run->d_out[0].data);
     VQ_TRY(vq_dnn_run(state->data, &data));
     if (run->add[0])
-        vq_elements_pass(run->ctx, vq_shape_count(&run->in[0].desc.shape), to, true, d_in);
+        vq_gradient_pass(run->ctx, vq_shape_count(&run->in[0].desc.shape), to, true, d_in);
     return VQ_OK;
 }
 
@@ -167,14 +168,14 @@ static void backward_residual(const vq_step *run)
 {
     const int r = run->residual;
     if (r < 0 || !run->d_in[r].data || run->d_in[r].data == run->d_out[0].data) return;
-    vq_elements_pass(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->d_out[0].data,
+    vq_gradient_pass(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->d_out[0].data,
                      run->add[r], run->d_in[r].data);
 }
 
 static vq_status backward(vq_step *run)
 {
     if (run->relu && !run->masked)
-        vq_elements_mask(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->out[0].data,
+        vq_gradient_mask(run->ctx, vq_shape_count(&run->out[0].desc.shape), run->out[0].data,
                          run->d_out[0].data);
     VQ_TRY(backward_params(run));
     /* In the order of the inputs: the first to touch a gradient of two inputs writes it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * nn/onednn/elements.c -- masks, sums and biases around a convolution.
+ * nn/onednn/elements.c -- biases around a convolution.
  *
  * Both layouts are units of `runs` runs of `width` numbers that lie side by side; unit u holds
  * the channels from (u % groups) * width on:
@@ -7,12 +7,9 @@
  *   blocked16   N*C/16 units of H*W runs of 16 */
 #include "nn/onednn/elements.h"
 
-#include <string.h>
-
 #include "base/parallel.h"
 #include "base/sizes.h"
-
-enum { ELEMENT_GRAIN = 16384 };
+#include "nn/ops/common.h"
 
 typedef struct element_layout {
     size_t units, runs, width, groups;
@@ -31,45 +28,7 @@ static element_layout layout_of(const vq_view *view)
 /* Units that are worth a thread. */
 static size_t unit_grain(const element_layout *layout)
 {
-    return 1 + ELEMENT_GRAIN / (layout->runs * layout->width + 1);
-}
-
-/* ---- masks and sums ----------------------------------------------------------- */
-
-typedef struct pass_job {
-    const float *from;
-    float *to;
-    bool add;
-} pass_job;
-
-static void mask_range(void *arg, size_t begin, size_t end, int thread)
-{
-    const pass_job *job = arg;
-    const float *out = job->from;
-    float *d_out = job->to;
-    (void)thread;
-    for (size_t i = begin; i < end; i++) d_out[i] = out[i] > 0.0f ? d_out[i] : 0.0f;
-}
-
-void vq_elements_mask(vq_context *ctx, size_t count, const float *out, float *d_out)
-{
-    pass_job job = {.from = out, .to = d_out};
-    vq_parallel_for(ctx, count, ELEMENT_GRAIN, mask_range, &job);
-}
-
-static void pass_range(void *arg, size_t begin, size_t end, int thread)
-{
-    const pass_job *job = arg;
-    (void)thread;
-    if (job->add)
-        for (size_t i = begin; i < end; i++) job->to[i] += job->from[i];
-    else memcpy(job->to + begin, job->from + begin, (end - begin) * sizeof *job->to);
-}
-
-void vq_elements_pass(vq_context *ctx, size_t count, const float *from, bool add, float *to)
-{
-    pass_job job = {.from = from, .to = to, .add = add};
-    vq_parallel_for(ctx, count, ELEMENT_GRAIN, pass_range, &job);
+    return 1 + VQ_ELEMENT_GRAIN / (layout->runs * layout->width + 1);
 }
 
 /* ---- bias and relu ------------------------------------------------------------ */

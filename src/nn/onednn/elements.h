@@ -5,11 +5,6 @@
 
 #include "nn/op.h"
 
-/** d_out = out > 0 ? d_out : 0. */
-void vq_elements_mask(vq_context *ctx, size_t count, const float *out, float *d_out);
-/** to = from, or to += from where `add`. */
-void vq_elements_pass(vq_context *ctx, size_t count, const float *from, bool add, float *to);
-
 /** y = max(0, y + bias); bias may be NULL, max only where `relu`. */
 typedef struct vq_finish {
     const float *bias;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/sizes.h"
-#include "nn/onednn/elements.h"
+#include "nn/ops/elements.h"
 
 enum { DESCRIPTION_SIZE = 64 };
 
@@ -469,7 +469,7 @@ static dnnl_status_t run_all(const vq_dnn *dnn, const vq_dnn_data *data)
 static void place_residual(const vq_dnn *dnn, const vq_dnn_data *data)
 {
     if (dnn->request.residual && data->residual != data->map)
-        vq_elements_pass(dnn->ctx, vq_shape_count(&dnn->request.map.desc.shape), data->residual,
+        vq_gradient_pass(dnn->ctx, vq_shape_count(&dnn->request.map.desc.shape), data->residual,
                          false, data->map);
 }
 

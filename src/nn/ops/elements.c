@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * nn/ops/elements.c -- passes over gradients beside a convolution. */
+ * nn/ops/elements.c -- the gradient of a bias. */
 #include "nn/ops/elements.h"
 
 #include <string.h>
@@ -7,46 +7,6 @@
 #include "base/parallel.h"
 #include "base/sizes.h"
 #include "nn/ops/common.h"
-
-/* ---- masks and sums ----------------------------------------------------------- */
-
-typedef struct pass_job {
-    const real *from;
-    real *to;
-    bool add;
-} pass_job;
-
-static void mask_range(void *arg, size_t begin, size_t end, int thread)
-{
-    const pass_job *job = arg;
-    const real *out = job->from;
-    real *gradient = job->to;
-    (void)thread;
-    for (size_t i = begin; i < end; i++) gradient[i] = out[i] > 0 ? gradient[i] : 0;
-}
-
-void vq_gradient_mask(vq_context *ctx, size_t count, const real *out, real *gradient)
-{
-    pass_job job = {.from = out, .to = gradient};
-    vq_parallel_for(ctx, count, VQ_ELEMENT_GRAIN, mask_range, &job);
-}
-
-static void pass_range(void *arg, size_t begin, size_t end, int thread)
-{
-    const pass_job *job = arg;
-    (void)thread;
-    if (job->add)
-        for (size_t i = begin; i < end; i++) job->to[i] += job->from[i];
-    else memcpy(job->to + begin, job->from + begin, (end - begin) * sizeof *job->to);
-}
-
-void vq_gradient_pass(vq_context *ctx, size_t count, const real *from, bool add, real *to)
-{
-    pass_job job = {.from = from, .to = to, .add = add};
-    vq_parallel_for(ctx, count, VQ_ELEMENT_GRAIN, pass_range, &job);
-}
-
-/* ---- gradient of the bias ----------------------------------------------------- */
 
 /* Places whose sum one thread makes: fixed, so that the number of threads changes no bit. */
 enum { CHUNK = 512 };
