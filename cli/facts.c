@@ -68,7 +68,8 @@ static void list_cell(const json_t *list, char *to, size_t size)
 {
     size_t used = 0;
     if (!json_is_number(json_array_get(list, 0))) {
-        (void)snprintf(to, size, "%zu entries", json_array_size(list));
+        const size_t n = json_array_size(list);
+        (void)snprintf(to, size, "%zu %s", n, n == 1 ? "entry" : "entries");
         return;
     }
     for (size_t i = 0; i < json_array_size(list) && used < size; i++) {

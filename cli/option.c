@@ -2,6 +2,7 @@
  * cli/option.c -- the command line against a verb's table. */
 #include "option.h"
 #include "common.h"
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -58,6 +59,17 @@ static int unknown_option(program *p, const verb *v, const char *typed, size_t l
     const char *near = nearest_word(name, words, n);
     if (near) return fail(p, BAD_USAGE, "there is no option --%s; did you mean --%s?", name, near);
     return fail(p, BAD_USAGE, "there is no option --%s; `vqvae %s --help` lists them", name,
+                v->name);
+}
+
+/* -K may be meant as -k. */
+static int unknown_letter(program *p, const verb *v, char typed)
+{
+    const int other = isupper((unsigned char)typed) ? tolower((unsigned char)typed)
+                                                    : toupper((unsigned char)typed);
+    if (other != typed && find_letter(v, (char)other))
+        return fail(p, BAD_USAGE, "there is no option -%c; did you mean -%c?", typed, other);
+    return fail(p, BAD_USAGE, "there is no option -%c; `vqvae %s --help` lists them", typed,
                 v->name);
 }
 
@@ -185,9 +197,7 @@ static int take_option(program *p, const verb *v, int n, char **arguments, int *
     const option *o = is_long ? find_long(v, name, length) : find_letter(v, *name);
     const char *value = equals ? equals + 1 : !is_long && name[1] ? name + 1 : NULL;
     if (!o && is_long) return unknown_option(p, v, name, length);
-    if (!o)
-        return fail(p, BAD_USAGE, "there is no option -%c; `vqvae %s --help` lists them", *name,
-                    v->name);
+    if (!o) return unknown_letter(p, v, *name);
     if (o->type == OPTION_FLAG) {
         if (value)
             return fail(p, BAD_USAGE, "%.*s takes no value", (int)(value - text) - !!equals, text);

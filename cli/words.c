@@ -29,12 +29,21 @@ static size_t word_distance(const char *a, const char *b)
     return rows[n % 3][m];
 }
 
+/* Letters that are missing at the end were left out on purpose, so such a word is nearer than one
+ * with other letters. */
+static size_t typing_distance(const char *typed, const char *word)
+{
+    const size_t n = strlen(typed);
+    if (n > 1 && strncmp(word, typed, n) == 0) return strlen(word) - n;
+    return WORD_MAX + word_distance(typed, word);
+}
+
 const char *nearest_word(const char *typed, const char *const *words, size_t n_words)
 {
     const char *best = NULL;
-    size_t least = strlen(typed) / 3 + 2; /* further away it is a guess, not a hint */
+    size_t least = WORD_MAX + strlen(typed) / 3 + 2; /* further away it is a guess, not a hint */
     for (size_t i = 0; i < n_words; i++) {
-        const size_t distance = word_distance(typed, words[i]);
+        const size_t distance = typing_distance(typed, words[i]);
         if (distance < least) {
             least = distance;
             best = words[i];
