@@ -181,3 +181,27 @@ listed() {
     [ "$(listed new/skipped.jsonl | wc -w)" -ge 2 ]
     [ "$(listed new/skipped.jsonl | wc -w)" -le 3 ]
 }
+
+@test "a validation of which no image is left ends a training, whose state is kept" {
+    mkdir held kept
+    cp "$images"/00000[1-9].png held
+    cp held/* kept
+    "$VQVAE" train "$images" -o new --preset tiny --steps 1000000 --save-every 0 --threads 1 \
+        --valid held --valid-every 20 --set data.cache_mb=0 2> talk > out &
+    pid=$!
+    for _ in $(seq 1000); do
+        grep -q valid_nmse new/metrics.jsonl 2> /dev/null && break
+        sleep 0.01
+    done
+    rm held/*
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 1 ]
+    grep -q 'error: .*/held: none of the 9 held-out images can be read now' talk
+    step=$(sed -n 's|.*new/state.safetensors keeps step \([0-9]*\)$|\1|p' talk)
+    [ "$step" -ge 20 ]
+    # With the images back it goes on from there.
+    cp kept/* held
+    "$VQVAE" train -o new --resume --steps $((step + 3)) --threads 1 --json --quiet > out
+    [ "$(tail -1 out | field steps)" = $((step + 3)) ]
+}

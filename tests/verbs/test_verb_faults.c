@@ -32,6 +32,7 @@ static struct {
     bool counts;
     long calls[KINDS], fail_at[KINDS]; /* fail_at 0: none */
     const char *met;                   /* the operation that failed */
+    size_t room;                       /* larger blocks of the libraries fail; 0: none does */
 } faults;
 
 static bool fails(fault_kind kind, const char *operation)
@@ -52,6 +53,13 @@ static bool is_folder(int fd)
 static bool is_companion(const char *path, const char *mode)
 {
     return mode[0] == 'r' && strstr(path, ".index.jsonl");
+}
+
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return faults.room && size > faults.room ? NULL : __real_aligned_alloc(alignment, size);
 }
 
 void *__real_calloc(size_t n, size_t size);
@@ -97,6 +105,14 @@ int __wrap_fsync(int fd)
     return !is_folder(fd) && fails(FILES, "fsync") ? -1 : 0;
 }
 
+/* Where the folder exists, a failure would change nothing. */
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    return access(path, F_OK) != 0 && fails(FILES, "mkdir") ? -1 : __real_mkdir(path, mode);
+}
+
 int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to)
@@ -131,6 +147,9 @@ static const work works[] = {
     {"decoding", {"decode", "run", "codes.npy", "-o", "d.npy", "-q"}, {"d.npy"}},
     {"decoding to a folder", {"decode", "run", "codes.npy", "-o", "d", "-n", "2", "-q"}, {"d"}},
     {"reconstructing", {"reconstruct", "run", "wide.npy", "-o", "r.png", "-q"}, {"r.png"}},
+    {"reconstructing to a folder",
+     {"reconstruct", "run", "images.npy", "-o", "d", "-n", "2", "-q"},
+     {"d"}},
     {"inspecting", {"inspect", "codes.npy"}, {NULL}},
     {"reporting", {"report", "run", "-o", "p.html", "-q"}, {"p.html"}},
 };
@@ -302,6 +321,8 @@ static void every_one_fails_once(fault_kind kind, long least)
             if (!right || !sentence[0])
                 fail_msg("%s, %s as call %ld of %ld: code %d: %s", w->name, faults.met, at, calls,
                          code, sentence);
+            if (faults.met && strcmp(faults.met, "mkdir") == 0) /* and no later errno */
+                assert_non_null(strstr(sentence, strerror(EIO)));
             check_place(w, at);
             restore(w);
         }
@@ -323,11 +344,41 @@ static void every_file_operation_fails_once(void **state)
     every_one_fails_once(FILES, 0);
 }
 
+/* Where memory cannot hold a training, planning it says how much it would take, and what to do. */
+static void too_large_trainings_are_planned(void **state)
+{
+    enum { ROOM = 64 << 20 };
+    static const work rows[] = {
+        {"at a batch of 65536",
+         {"train", "images.npy", "-o", "new", "--preset", "tiny", "--batch", "65536", "--dry-run",
+          "-q"},
+         {"; lower train.batch"}},
+        {"even at a batch of 1: the codebook of model.level.0 alone is 1048576 x 64 parameters, "
+         "256 MB",
+         {"train", "images.npy", "-o", "new", "--preset", "tiny", "--dry-run", "-q", "--set",
+          "model.level.0.k=1048576", "--set", "model.level.0.d=64"},
+         {"; lower model.level.0.k and .d"}},
+    };
+    (void)state;
+    faults.room = ROOM;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char sentence[SENTENCE];
+        assert_int_equal(run_work(&rows[i], sentence, sizeof sentence), MACHINE_FAILED);
+        if (!strstr(sentence, rows[i].name) || !strstr(sentence, rows[i].written[0]))
+            fail_msg("%s", sentence);
+        const char *about = strstr(sentence, "takes about ");
+        assert_true(i > 0 || (about && strtod(about + 12, NULL) * (1 << 20) > ROOM));
+        assert_int_equal(access("new", F_OK), -1);
+    }
+    faults.room = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(every_file_operation_fails_once),
+        cmocka_unit_test(too_large_trainings_are_planned),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
