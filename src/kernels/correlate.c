@@ -33,6 +33,9 @@ static void point_in(const vq_correlation *c, const part *p, vq_correlate_tile *
     }
 }
 
+/* What is written and added comes last in a tile, and no hardware foresees it: fetched at the
+ * beginning it is there in time. Chains of 1 x 1 convolutions are so short that it was waited for.
+ * */
 static void run_whole(const vq_kernels *kernels, const vq_correlation *c, const part *p,
                       vq_correlate_tile *tile)
 {
@@ -43,6 +46,10 @@ static void run_whole(const vq_kernels *kernels, const vq_correlation *c, const 
         tile->start[i] = c->add ? tile->out[i] : bias;
         tile->residual[i] = c->residual ? c->residual + at : NULL;
         tile->mask[i] = c->mask ? c->mask + at : NULL;
+        for (size_t j = 0; j < p->channels; j += VQ_PANEL) {
+            __builtin_prefetch(c->out + at + j, 1);
+            if (c->residual && c->residual != c->out) __builtin_prefetch(c->residual + at + j);
+        }
     }
     (c->bf16 ? kernels->correlate_bf16 : kernels->correlate)(tile);
 }

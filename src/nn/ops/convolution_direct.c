@@ -276,12 +276,19 @@ static void finish(const vq_conv_arrays_real *arrays, real x, size_t at)
     arrays->to[at] = arrays->relu && x < 0 ? 0 : x;
 }
 
-/* One row of cells, of which row `at` belongs to a row of the result. */
+/* One row of cells, of which row `at` belongs to a row of the result. Mostly there is nothing to do
+ * but to put them side by side. */
 static void spread_row(const direct_job *job, const real *cells, size_t at, size_t to)
 {
     const vq_sides *s = job->sides;
+    const vq_conv_arrays_real *arrays = job->arrays;
     const size_t run = s->cell[1] * s->out, width = s->to[1] * s->out;
-    for (size_t x = 0; x < width; x += run, cells += VQ_PANEL)
+    const bool plain = !arrays->add && !arrays->mask && !arrays->residual && !arrays->relu;
+    real *row = arrays->to + to;
+    const size_t whole = plain ? width / run * run : 0;
+    for (size_t x = 0; x < whole; x += run, cells += VQ_PANEL)
+        for (size_t j = 0; j < run; j++) row[x + j] = cells[at * run + j];
+    for (size_t x = whole; x < width; x += run, cells += VQ_PANEL)
         for (size_t j = 0; j < run && x + j < width; j++)
             finish(job->arrays, cells[at * run + j], to + x + j);
 }
