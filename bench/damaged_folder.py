@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains on, and encodes, a folder of many small images of which one in a hundred is damaged.
 
-    bench/damaged_folder.py build/release/vqvae [--images 100000] [--preset cifar10]
+    bench/damaged_folder.py build/release/vqvae [--images 100000] [--preset cifar10] [--write]
 
 Makes the folder, damaging images in ten ways, and prints as one JSON object what vqvae made of it:
 whether the damaged ones are listed, and no others; the most memory that each verb took; and the
 share of its time that it waited for images. Decoded images do not fit into the cache that training
-is given. Ends with 1 where an image is wrongly listed or missing. Needs nothing but Python."""
+is given. Ends with 1 where an image is wrongly listed or missing. --write puts a table of it into
+docs/benchmarks.md. Needs nothing but Python."""
 
 import argparse
 import json
@@ -19,6 +20,9 @@ import sys
 import tempfile
 import zlib
 
+from turns import processor, write_between
+
+HEADING = "## A folder of many images, some of them damaged"
 EDGE, A_FOLDER, EVERY = 32, 1000, 100
 
 
@@ -127,6 +131,23 @@ def encode(vqvae, images, run_folder, out, damaged, n):
     return about
 
 
+def table(found):
+    """What was found, for the page."""
+    lines = ["| | images | left out | waiting for images | memory at most |",
+             "|---|--:|--:|--:|--:|"]
+    for verb in ("train", "encode"):
+        about = found[verb]
+        lines.append(f"| {verb} | {found['images'] - found['damaged']:,} | {about['skipped']:,} | "
+                     f"{100 * about['data_wait']:.2f} % | {about['peak_rss_mb']:.1f} MB |")
+    right = found["train"]["right"] and found["encode"]["right"]
+    lines.append(f"\n{processor()}, preset {found['preset']}, {found['images']:,} PNG files of "
+                 f"{EDGE}x{EDGE}, {found['damaged']:,} of them damaged in {found['ways']} ways, "
+                 f"one epoch of training. {found['encode']['images_per_second']:,.0f} images a second "
+                 f"were encoded. Both lists of what was left out are "
+                 f"{'those of the damaged images' if right else 'WRONG'}.")
+    return "\n".join(lines)
+
+
 def main():
     """Reads the command line, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -135,6 +156,7 @@ def main():
     parser.add_argument("--preset", default="cifar10")
     parser.add_argument("--keep", type=pathlib.Path,
                         help="folder to work in, which stays; its images serve again")
+    parser.add_argument("--write", action="store_true", help="put a table into docs/benchmarks.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = options.keep or pathlib.Path(temporary)
@@ -142,8 +164,11 @@ def main():
         trained = train(options.vqvae, place / "images", options.preset, place / "run", damaged)
         encoded = encode(options.vqvae, place / "images", place / "run", place / "codes.npy",
                          damaged, options.images)
-    print(json.dumps({"images": options.images, "damaged": len(damaged), "ways": len(WAYS),
-                      "preset": options.preset, "train": trained, "encode": encoded}, indent=2))
+    found = {"images": options.images, "damaged": len(damaged), "ways": len(WAYS),
+             "preset": options.preset, "train": trained, "encode": encoded}
+    print(json.dumps(found, indent=2))
+    if options.write:
+        write_between("damaged folder", table(found), HEADING)
     sys.exit(0 if trained["right"] and encoded["right"] else 1)
 
 
