@@ -9,6 +9,9 @@
  * caches. The sums go on from chunk to chunk: one chain of multiply-adds over all places in their
  * order.
  *
+ * A convolution of 1 x 1 has nothing to lay out: where channels are whole vectors the products read
+ * image and map where they lie.
+ *
  * In bf16 a product adds two places that are side by side. A number of the map's strip is the pair
  * of both, and one of the image's strip is the pair of itself and what lies one place, `stride`
  * columns, further on. Where the number of places is odd, the last one has a zero beside it. */
@@ -20,7 +23,10 @@
 #include "nn/ops/convolution.h"
 #include "nn/ops/correlate.h"
 
-enum { CHUNK_MAX = 256 << 10 }; /* numbers of a chunk's strips */
+enum {
+    CHUNK_MAX = 256 << 10,   /* numbers of a chunk's strips */
+    IN_PLACE_MAX = 64 << 10, /* of a chunk that is read where it lies, by each thread */
+};
 
 /* How image and map are laid out for the products. */
 typedef struct layout {
@@ -114,6 +120,8 @@ typedef struct weights_job {
     const vq_weights_arrays_real *arrays; /* whole */
     size_t first, images;                 /* images of the chunk */
     size_t row, rows;                     /* of the map */
+    size_t place, places;                 /* of all images together, where they are read in place */
+    size_t shift;                         /* rows of sums by which the last tile lies further on */
     real *d_weight;
 } weights_job;
 
@@ -292,6 +300,66 @@ static void run_chunk(vq_context *ctx, weights_job *job)
     vq_parallel_for(ctx, items, 1, multiply, job);
 }
 
+/* ---- in place ------------------------------------------------------------------- */
+
+static bool reads_in_place(const vq_convolution *c, const vq_weights_arrays_real *arrays)
+{
+    for (int i = 0; i < 2; i++)
+        if (c->kernel[i] != 1 || c->stride[i] != 1 || c->pad[i] || c->image[i] != c->map[i])
+            return false;
+    return !c->bf16 && !arrays->relu_image && !arrays->relu_map && c->in % VQ_PANEL == 0 &&
+           c->out >= VQ_PLACES;
+}
+
+/* Item: a tile of the map's channels times a strip. The last tile takes some of the one before with
+ * it, so that none reads beyond the array. */
+static void multiply_in_place(void *arg, size_t begin, size_t end, int thread)
+{
+    const weights_job *job = arg;
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    vq_outer_real tile = {.count = {1, 1, job->places},
+                          .a_step = {0, 0, c->out},
+                          .b_step = {0, 0, c->in},
+                          .c_step = l->panels * VQ_PANEL,
+                          .panels = l->panels};
+    (void)thread;
+    for (size_t item = begin; item < end; item++) {
+        const size_t o = vq_smaller(item % l->tiles * VQ_PLACES, c->out - VQ_PLACES);
+        tile.a = job->arrays->map + job->place * c->out + o;
+        tile.b = job->arrays->image + job->place * c->in + item / l->tiles * l->width;
+        tile.c = job->scratch.sums + item * VQ_PLACES * tile.c_step;
+        vq_outer_run(job->kernels, false, &tile);
+    }
+}
+
+static void run_in_place(vq_context *ctx, weights_job *job)
+{
+    const vq_convolution *c = job->c;
+    const layout *l = &job->l;
+    const size_t all = c->images * c->map[0] * c->map[1];
+    const size_t most = 1 + IN_PLACE_MAX / (c->in + c->out);
+    job->shift = l->tiles * VQ_PLACES - c->out;
+    for (job->place = 0; job->place < all; job->place += job->places) {
+        job->places = vq_smaller(most, all - job->place);
+        vq_parallel_for(ctx, l->strips * l->tiles, 1, multiply_in_place, job);
+    }
+}
+
+static void run_chunks(vq_context *ctx, weights_job *job)
+{
+    const vq_convolution *c = job->c;
+    memset(job->scratch.image, 0, job->l.image_size * sizeof(real));
+    for (job->first = 0; job->first < c->images; job->first += job->l.images)
+        for (job->row = 0; job->row < c->map[0]; job->row += job->l.rows) {
+            job->images = vq_smaller(job->l.images, c->images - job->first);
+            job->rows = vq_smaller(job->l.rows, c->map[0] - job->row);
+            run_chunk(ctx, job);
+        }
+}
+
+/* ---- the gradient --------------------------------------------------------------- */
+
 /* Item: an output channel. */
 static void add_sums(void *arg, size_t begin, size_t end, int thread)
 {
@@ -300,15 +368,17 @@ static void add_sums(void *arg, size_t begin, size_t end, int thread)
     const layout *l = &job->l;
     const size_t line = l->panels * VQ_PANEL, tile = l->tiles * VQ_PLACES * line;
     (void)thread;
-    for (size_t o = begin; o < end; o++)
+    for (size_t o = begin; o < end; o++) {
+        const size_t lane_row = o + (o / VQ_PLACES + 1 == l->tiles ? job->shift : 0);
         for (size_t i = 0; i < c->in; i++)
             for (size_t r = 0; r < c->kernel[0]; r++)
                 for (size_t s = 0; s < c->kernel[1]; s++) {
                     const size_t row = i / l->width * c->kernel[0] + r;
                     const size_t lane = s * l->width + i % l->width;
                     job->d_weight[((o * c->in + i) * c->kernel[0] + r) * c->kernel[1] + s] +=
-                        job->scratch.sums[row * tile + o * line + lane];
+                        job->scratch.sums[row * tile + lane_row * line + lane];
                 }
+    }
 }
 
 vq_status vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
@@ -324,13 +394,8 @@ vq_status vq_convolution_weights(vq_context *ctx, const vq_convolution *c,
     job.scratch = scratch_of(c, &job.l, &arena);
     VQ_TRY(vq_arena_check(ctx, &arena, "scratch of a weights' gradient"));
     memset(job.scratch.sums, 0, sums_size(c, &job.l) * sizeof(real));
-    memset(job.scratch.image, 0, job.l.image_size * sizeof(real));
-    for (job.first = 0; job.first < c->images; job.first += job.l.images)
-        for (job.row = 0; job.row < c->map[0]; job.row += job.l.rows) {
-            job.images = vq_smaller(job.l.images, c->images - job.first);
-            job.rows = vq_smaller(job.l.rows, c->map[0] - job.row);
-            run_chunk(ctx, &job);
-        }
+    if (reads_in_place(c, arrays)) run_in_place(ctx, &job);
+    else run_chunks(ctx, &job);
     vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / (c->in * c->kernel[0] * c->kernel[1]),
                     add_sums, &job);
     return VQ_OK;
