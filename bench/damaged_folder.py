@@ -142,8 +142,8 @@ def table(found):
     right = found["train"]["right"] and found["encode"]["right"]
     lines.append(f"\n{processor()}, preset {found['preset']}, {found['images']:,} PNG files of "
                  f"{EDGE}x{EDGE}, {found['damaged']:,} of them damaged in {found['ways']} ways, "
-                 f"one epoch of training. {found['encode']['images_per_second']:,.0f} images a second "
-                 f"were encoded. Both lists of what was left out are "
+                 f"one epoch of training. {found['encode']['images_per_second']:,.0f} images a "
+                 f"second were encoded. Both lists of what was left out are "
                  f"{'those of the damaged images' if right else 'WRONG'}.")
     return "\n".join(lines)
 
