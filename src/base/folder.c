@@ -26,6 +26,13 @@ vq_path_kind vq_path_look(const char *path)
     return vq_path_identify(path, &unused);
 }
 
+vq_status vq_path_check_file(vq_context *ctx, const char *path, const char *due)
+{
+    VQ_CHECK(ctx, vq_path_look(path) != VQ_PATH_OTHER, VQ_E_FORMAT,
+             "%s is no file, but a pipe or a device; %s", path, due);
+    return VQ_OK;
+}
+
 bool vq_path_id_same(vq_path_id a, vq_path_id b)
 {
     return a.device == b.device && a.inode == b.inode;

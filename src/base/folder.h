@@ -20,6 +20,10 @@ typedef struct vq_path_id {
 
 /** vq_path_look() that also tells which one it is; zeros where there is none. */
 vq_path_kind vq_path_identify(const char *path, vq_path_id *id);
+/** Refuses a pipe or a device, which opening or reading may wait for for ever.
+ *  @param due  ends the sentence: what is to be there
+ *  @return VQ_OK; VQ_E_FORMAT */
+VQ_MUST_USE vq_status vq_path_check_file(vq_context *ctx, const char *path, const char *due);
 bool vq_path_id_same(vq_path_id a, vq_path_id b);
 /** Whether two paths lead to one file or folder. */
 bool vq_path_same(const char *a, const char *b);

@@ -143,10 +143,7 @@ vq_status vq_model_load(vq_context *ctx, const char *path, vq_model **out)
     vq_archive archive;
     *out = NULL;
     VQ_TRY(find_file(ctx, path, file));
-    VQ_CHECK(ctx, vq_path_look(file) != VQ_PATH_OTHER, VQ_E_FORMAT,
-             "%s is no file, but a pipe or a device; a model is a .safetensors file or the folder "
-             "of a run",
-             file);
+    VQ_TRY(vq_path_check_file(ctx, file, "a model is a .safetensors file or the folder of a run"));
     VQ_TRY(vq_safetensors_load(ctx, file, &archive));
     const vq_status status = from_archive(ctx, file, &archive, out);
     vq_archive_clear(ctx, &archive);

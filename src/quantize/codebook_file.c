@@ -7,6 +7,7 @@
 #include <string.h>
 #include <vqvae/version.h>
 
+#include "base/folder.h"
 #include "quantize/codebook.h"
 #include "tensor/archive.h"
 #include "tensor/numbers.h"
@@ -270,6 +271,7 @@ vq_status vq_codebook_load(vq_context *ctx, const char *path, const char *name, 
     vq_array array;
     vq_archive archive;
     *out = NULL;
+    VQ_TRY(vq_path_check_file(ctx, path, "a codebook is an .npy or .safetensors file"));
     if (ends_in(path, ".npy")) {
         VQ_TRY(refuse_name(ctx, path, name));
         VQ_TRY(vq_npy_load(ctx, path, &array));
