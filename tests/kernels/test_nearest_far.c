@@ -59,41 +59,50 @@ static void test_powers(void **state)
     for_each_table(powers_of);
 }
 
-/* Sums of long double, about the mean of the codes. */
-static long double mean_of(const problem *p, size_t d)
+enum { DIM_MOST = 33 };
+
+/* The mean of the codes, about which sums of long double are taken. */
+typedef struct middle {
+    long double at[DIM_MOST];
+    size_t dim;
+} middle;
+
+static middle middle_of(const problem *p)
 {
-    long double sum = 0.0L;
-    for (size_t j = 0; j < p->n_codes; j++) sum += (long double)p->codes[j * p->dim + d];
-    return sum / (long double)p->n_codes;
+    middle m = {.dim = p->dim};
+    assert_true(p->dim <= DIM_MOST);
+    for (size_t j = 0; j < p->n_codes; j++)
+        for (size_t d = 0; d < p->dim; d++) m.at[d] += (long double)p->codes[j * p->dim + d];
+    for (size_t d = 0; d < p->dim; d++) m.at[d] /= (long double)p->n_codes;
+    return m;
 }
 
-static long double product(const problem *p, const float *a, const float *b)
+static long double product(const middle *m, const float *a, const float *b)
 {
     long double sum = 0.0L;
-    for (size_t d = 0; d < p->dim; d++)
-        sum += ((long double)a[d] - mean_of(p, d)) * ((long double)b[d] - mean_of(p, d));
+    for (size_t d = 0; d < m->dim; d++)
+        sum += ((long double)a[d] - m->at[d]) * ((long double)b[d] - m->at[d]);
     return sum;
 }
 
-/* Half the squared distance, less what all codes share. */
-static long double score(const problem *p, size_t i, size_t j)
-{
-    const float *x = p->x + i * p->dim, *code = p->codes + j * p->dim;
-    return product(p, code, code) / 2.0L - product(p, x, code);
-}
-
-/* As in an ordinary search: chains of D roundings, of products as long as vector and code. */
-static void check_choice(const char *name, const problem *p, size_t i, int32_t choice)
+/* The least of half the squared distances, less what all codes share, is that of the choice, but
+ * for rounding as in an ordinary search: chains of D numbers, of products as long as vector and
+ * code. */
+static void check_choice(const char *name, const problem *p, const middle *m, size_t i,
+                         int32_t choice)
 {
     const float *x = p->x + i * p->dim;
-    long double least = HUGE_VALL, longest = 0.0L;
+    long double least = HUGE_VALL, longest = 0.0L, chosen = HUGE_VALL;
     for (size_t j = 0; j < p->n_codes; j++) {
         const float *code = p->codes + j * p->dim;
-        least = fminl(least, score(p, i, j));
-        longest = fmaxl(longest, sqrtl(product(p, code, code)));
+        const long double square = product(m, code, code);
+        const long double score = square / 2.0L - product(m, x, code);
+        least = fminl(least, score);
+        longest = fmaxl(longest, square);
+        if ((int32_t)j == choice) chosen = score;
     }
-    const long double length = sqrtl(product(p, x, x)) + longest;
-    const long double excess = score(p, i, (size_t)choice) - least;
+    longest = sqrtl(longest);
+    const long double length = sqrtl(product(m, x, x)) + longest, excess = chosen - least;
     if (!(excess <= 0x1p-22L * (long double)(p->dim + 4) * length * longest))
         fail_msg("%s: %zu x %zu, %zu codes: vector %zu is farther by %Lg from code %d", name, p->n,
                  p->dim, p->n_codes, i, excess, choice);
@@ -133,9 +142,10 @@ static void check_alone(const vq_kernels *t, const problem *p, const int32_t *id
 
 static void check_range(const vq_kernels *t, const problem *p)
 {
+    const middle m = middle_of(p);
     for (int screened = 0; screened < 2; screened++) {
         int32_t *idx = nearest_by(p, t, 2, screened);
-        for (size_t i = 0; i < p->n; i++) check_choice(t->name, p, i, idx[i + 1]);
+        for (size_t i = 0; i < p->n; i++) check_choice(t->name, p, &m, i, idx[i + 1]);
         check_alone(t, p, idx);
         free(idx);
     }
