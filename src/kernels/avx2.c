@@ -9,8 +9,10 @@
 #include "kernels/x86.h"
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
+#define INLINE TARGET static inline __attribute__((always_inline))
 
 /* 6 x 2 vectors keep twelve of the sixteen registers busy as sums. */
 TARGET static void correlate_panel(const vq_correlate_tile *t, size_t at, const float *weights)
@@ -144,21 +146,20 @@ TARGET static void halves(size_t depth, const float *codes, float *half)
         _mm_storeu_ps(half + 4 * i, _mm256_cvtpd_ps(_mm256_mul_pd(_mm256_set1_pd(0.5), sum[i])));
 }
 
-/* Least scores so far and where they are, of two registers of vectors. */
+/* ---- search of a tile: 16 vectors in the lanes of two registers ----------------------------- */
+
+/* Least scores so far and where they are. */
 typedef struct found {
     __m256 least[2];
     __m256i where[2];
 } found;
 
 /* A quarter of a panel at a time: 4 codes by 16 vectors leave registers for what was found. */
-enum { QUARTER = 4, LANES = 16 };
+enum { QUARTER = 4, QUARTERS = VQ_CODE_PANEL / QUARTER, LANES = 16 };
 
-TARGET static inline __attribute__((always_inline)) void search_quarter(
-    size_t depth, const float *x, const float *codes, const float *half, int32_t first, found *f)
+/* Lets chains of products go on for so many numbers. */
+INLINE void add_products(size_t depth, const float *x, const float *codes, __m256 sum[QUARTER][2])
 {
-    __m256 sum[QUARTER][2];
-    VQ_UNROLL(4)
-    for (size_t j = 0; j < QUARTER; j++) sum[j][0] = sum[j][1] = _mm256_setzero_ps();
     for (size_t p = 0; p < depth; p++, x += LANES, codes += VQ_CODE_PANEL) {
         const __m256 x0 = _mm256_loadu_ps(x), x1 = _mm256_loadu_ps(x + 8);
         VQ_UNROLL(4)
@@ -168,6 +169,16 @@ TARGET static inline __attribute__((always_inline)) void search_quarter(
             sum[j][1] = _mm256_fmadd_ps(number, x1, sum[j][1]);
         }
     }
+}
+
+INLINE void start_chains(__m256 sum[QUARTER][2])
+{
+    VQ_UNROLL(4)
+    for (size_t j = 0; j < QUARTER; j++) sum[j][0] = sum[j][1] = _mm256_setzero_ps();
+}
+
+INLINE void see_scores(__m256 sum[QUARTER][2], const float *half, int32_t first, found *f)
+{
     VQ_UNROLL(4)
     for (size_t j = 0; j < QUARTER; j++) {
         const __m256 length = _mm256_broadcast_ss(half + j);
@@ -182,19 +193,124 @@ TARGET static inline __attribute__((always_inline)) void search_quarter(
     }
 }
 
+INLINE void search_plainly(size_t depth, const float *x, const float *codes, const float *half,
+                           size_t count, int32_t first, found *f)
+{
+    for (size_t j = 0; j < count; j += QUARTER) {
+        __m256 sum[QUARTER][2];
+        start_chains(sum);
+        add_products(depth, x,
+                     codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL, sum);
+        see_scores(sum, half + j, first + (int32_t)j, f);
+    }
+}
+
+/* Long vectors are taken some numbers at a time, so that those of a tile and of a panel stay in the
+ * first-level cache while several panels are gone through. Their sums wait in memory. */
+enum { STRETCH = 128, SHELF = 4 };
+
+INLINE void search_long(size_t depth, const float *x, const float *codes, const float *half,
+                        size_t count, int32_t first, found *f)
+{
+    const size_t quarters = (count + QUARTER - 1) / QUARTER, shelf = SHELF * QUARTERS;
+    __m256 kept[SHELF * QUARTERS][QUARTER][2];
+    for (size_t begin = 0; begin < quarters; begin += shelf) {
+        const size_t end = begin + shelf < quarters ? begin + shelf : quarters;
+        for (size_t q = begin; q < end; q++) start_chains(kept[q - begin]);
+        for (size_t p = 0; p < depth; p += STRETCH) {
+            const size_t left = depth - p;
+            for (size_t q = begin; q < end; q++) {
+                const float *panel = codes + q / QUARTERS * VQ_CODE_PANEL * depth;
+                __m256 sum[QUARTER][2];
+                memcpy(sum, kept[q - begin], sizeof sum);
+                add_products(left < STRETCH ? left : STRETCH, x + p * LANES,
+                             panel + p * VQ_CODE_PANEL + q % QUARTERS * QUARTER, sum);
+                memcpy(kept[q - begin], sum, sizeof sum);
+            }
+        }
+        for (size_t q = begin; q < end; q++)
+            see_scores(kept[q - begin], half + q * QUARTER, first + (int32_t)(q * QUARTER), f);
+    }
+}
+
+/* The first code of a panel whose score for a vector is `least`. */
+TARGET static int32_t find_in_panel(size_t depth, const float *x, const float *codes,
+                                    const float *half, float least)
+{
+    __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    int equal = 0;
+    for (size_t p = 0; p < depth; p++, codes += VQ_CODE_PANEL) {
+        const __m256 number = _mm256_broadcast_ss(x + p * LANES);
+        sum[0] = _mm256_fmadd_ps(number, _mm256_loadu_ps(codes), sum[0]);
+        sum[1] = _mm256_fmadd_ps(number, _mm256_loadu_ps(codes + 8), sum[1]);
+    }
+    VQ_UNROLL(2)
+    for (int v = 0; v < 2; v++) {
+        const __m256 score = _mm256_sub_ps(_mm256_loadu_ps(half + 8 * v), sum[v]);
+        equal |= _mm256_movemask_ps(_mm256_cmp_ps(score, _mm256_set1_ps(least), _CMP_EQ_OQ))
+                 << 8 * v;
+    }
+    return __builtin_ctz((unsigned)equal);
+}
+
+/* Where vectors are short, to see which code a score is of costs as much as the products. Here only
+ * the panel is seen, and the code found in it at the end. */
+INLINE void search_short(size_t depth, const float *x, const float *codes, const float *half,
+                         size_t count, int32_t first, float *best, int32_t *at)
+{
+    int32_t panel_of[LANES];
+    __m256 least[2] = {_mm256_loadu_ps(best), _mm256_loadu_ps(best + 8)};
+    __m256i where[2] = {_mm256_set1_epi32(-1), _mm256_set1_epi32(-1)};
+    for (size_t j = 0; j < count; j += VQ_CODE_PANEL) {
+        const __m256 before[2] = {least[0], least[1]};
+        for (size_t q = j; q < j + VQ_CODE_PANEL; q += QUARTER) {
+            __m256 sum[QUARTER][2];
+            start_chains(sum);
+            add_products(depth, x, codes + j * depth + (q - j), sum);
+            VQ_UNROLL(4)
+            for (size_t i = 0; i < QUARTER; i++) {
+                const __m256 length = _mm256_broadcast_ss(half + q + i);
+                least[0] = _mm256_min_ps(_mm256_sub_ps(length, sum[i][0]), least[0]);
+                least[1] = _mm256_min_ps(_mm256_sub_ps(length, sum[i][1]), least[1]);
+            }
+        }
+        VQ_UNROLL(2)
+        for (size_t v = 0; v < 2; v++) {
+            const __m256 less = _mm256_cmp_ps(least[v], before[v], _CMP_LT_OQ);
+            where[v] = _mm256_blendv_epi8(where[v], _mm256_set1_epi32((int32_t)j),
+                                          _mm256_castps_si256(less));
+        }
+    }
+    VQ_UNROLL(2)
+    for (size_t v = 0; v < 2; v++) {
+        _mm256_storeu_ps(best + 8 * v, least[v]);
+        _mm256_storeu_si256((__m256i *)(panel_of + 8 * v), where[v]);
+    }
+    for (size_t i = 0; i < LANES; i++) {
+        const size_t j = (size_t)panel_of[i];
+        if (panel_of[i] >= 0)
+            at[i] = first + panel_of[i] +
+                    find_in_panel(depth, x + i, codes + j * depth, half + j, best[i]);
+    }
+}
+
 TARGET static void search(size_t depth, const float *x, const float *codes, const float *half,
                           size_t count, int32_t first, float *best, int32_t *at)
 {
+    enum { SHORT = 16, MANY = 128 }; /* fewer codes do not repay the search in the panel */
+    enum { LONG = 256 };             /* shorter ones fit the cache as they are */
     found f;
+    if (depth <= SHORT && count >= MANY) {
+        search_short(depth, x, codes, half, count, first, best, at);
+        return;
+    }
     VQ_UNROLL(2)
     for (size_t v = 0; v < 2; v++) {
         f.least[v] = _mm256_loadu_ps(best + 8 * v);
         f.where[v] = _mm256_loadu_si256((const __m256i *)(at + 8 * v));
     }
-    for (size_t j = 0; j < count; j += QUARTER)
-        search_quarter(depth, x,
-                       codes + j / VQ_CODE_PANEL * VQ_CODE_PANEL * depth + j % VQ_CODE_PANEL,
-                       half + j, first + (int32_t)j, &f);
+    if (depth > LONG) search_long(depth, x, codes, half, count, first, &f);
+    else search_plainly(depth, x, codes, half, count, first, &f);
     VQ_UNROLL(2)
     for (size_t v = 0; v < 2; v++) {
         _mm256_storeu_ps(best + 8 * v, f.least[v]);

@@ -102,8 +102,8 @@ static void check_dots(const vq_kernels *t, vq_random *random, size_t depth, siz
     free_guarded(expected);
 }
 
-static const size_t depths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
-                                11, 12, 13, 14, 15, 16, 17, 64, 67, 300};
+static const size_t depths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,   10,  11,
+                                12, 13, 14, 15, 16, 17, 64, 67, 256, 257, 300};
 enum { DEPTHS = sizeof depths / sizeof *depths };
 
 static void dots_of(const vq_kernels *t)
@@ -205,7 +205,7 @@ static void check_search(const search_kernel *t, vq_random *random, size_t depth
 
 static void check_searches(const search_kernel *t)
 {
-    static const size_t counts[] = {0, 1, 15, 16, 17, 33, 50};
+    static const size_t counts[] = {0, 1, 15, 16, 17, 33, 50, 128, 203};
     vq_random random = test_stream(16);
     for (size_t d = 0; d < DEPTHS; d++)
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
