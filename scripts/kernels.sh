@@ -19,7 +19,8 @@ cd "$(dirname "$0")/.."
 : "${CC:=gcc}" "${CFLAGS:=-O2}" "${JOBS:=$(nproc)}"
 
 # cmake/VqvaeFlags.cmake says why.
-flags="-std=gnu17 -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -pthread"
+flags="-std=gnu17 -fPIC $(tr '\n' ' ' <scripts/numbers.flags) -pthread"
+case $($CC --version) in *clang*) ;; *) flags="$flags -falign-loops=64" ;; esac
 flags="$flags $CFLAGS -Iinclude -Isrc -Itests/kernels"
 libraries="-L$out -lkernels -Wl,-rpath,$out -lm"
 if [ "$($CC -dumpmachine | cut -d- -f1)" = "$(uname -m)" ]; then
