@@ -18,19 +18,11 @@ import tarfile
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "peers")]
+from cifar_tar import NAME, find_tar  # noqa: E402
 from paper import ROOT, preset  # noqa: E402
 from recipe import add_options, run  # noqa: E402
-
-NAME = "cifar10-jpeg.tar"
-
-
-def find_tar():
-    folders = [os.environ.get("VQVAE_DATA"), os.path.join(ROOT, os.pardir, "shared", "data")]
-    for folder in filter(None, folders):
-        if os.path.exists(os.path.join(folder, NAME)):
-            return os.path.join(folder, NAME)
-    raise SystemExit(f"{NAME} is in neither of {folders}; name it on the command line")
 
 
 def decode(path):

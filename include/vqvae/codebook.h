@@ -98,9 +98,10 @@ VQ_API const float *vq_codebook_vectors(const vq_codebook *book);
  * Nearest code of each of n vectors: argmin_k |z_i - e_k|^2, ties to the lowest index. Numbers may
  * be as large or small as f32 holds them. What cannot be told apart: codes whose distances differ
  * by less than rounding leaves of products as long as vector and code, and codes closer to one
- * another than 2^-60 of the farthest code's distance from the rest. @param z          n x D
- * numbers; n >= 1 @param indices    n codes @param distances  |z_i - e_k|^2 of the chosen codes, n
- * numbers, taken in double and rounded:
+ * another than 2^-60 of the farthest code's distance from the rest.
+ * @param z          n x D numbers; n >= 1
+ * @param indices    n codes
+ * @param distances  |z_i - e_k|^2 of the chosen codes, n numbers, taken in double and rounded:
  *                   infinite beyond 3.4e38; NULL: not wanted
  * @return VQ_OK; VQ_E_SHAPE (n is 0); VQ_E_NUMERIC (a number is not finite); VQ_E_NOMEM
  */

@@ -204,8 +204,7 @@ static bool is_within_range(const vq_code_index *index)
     return highest >= half_least && highest <= half_most && vq_all_near(index->centre, index->dim);
 }
 
-/* The largest number of all codes less the centre; those that are no finite numbers are left out.
- * */
+/* The largest number of all codes less the centre; what is no finite number is left out. */
 static double largest_number(const vq_code_index *index)
 {
     double most = 0.0;
@@ -219,8 +218,7 @@ static double largest_number(const vq_code_index *index)
 }
 
 /* Scales that number to between 1/2 and 1. A mean that overflowed is no centre; the middle cannot
- * overflow. Codes that are all the same need no scale, nor do ordinary ones beside infinite ones.
- * */
+ * overflow. Codes all the same need no scale, nor do ordinary ones beside infinite ones. */
 static void find_scale(vq_code_index *index)
 {
     const float *e[9];

@@ -34,8 +34,8 @@ static void point_in(const vq_correlation *c, const part *p, vq_correlate_tile *
 }
 
 /* What is written and added comes last in a tile, and no hardware foresees it: fetched at the
- * beginning it is there in time. Chains of 1 x 1 convolutions are so short that it was waited for.
- * */
+ * beginning it is there in time. Chains of 1 x 1 convolutions are so short that it was waited
+ * for. */
 static void run_whole(const vq_kernels *kernels, const vq_correlation *c, const part *p,
                       vq_correlate_tile *tile)
 {

@@ -8,8 +8,7 @@
 static const size_t shapes[][3] = {{1, 5, 40}, {19, 3, 50}, {45, 16, 90}, {70, 33, 130}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-/* Multiples of 2^-8 below 2^7, so that products with powers of two from 2^-140 to 2^120 are exact.
- * */
+/* Multiples of 2^-8 below 2^7: products with powers of two from 2^-140 to 2^120 are exact. */
 static problem coarse_problem(vq_random *random, const size_t shape[3], float offset)
 {
     problem p = problem_create(random, shape[0], shape[1], shape[2], 0.0f);
@@ -128,8 +127,7 @@ static void put_into(problem *p, const range *r)
     for (size_t j = 0; j < p->n_codes && r->offset > 0.0f; j++) p->codes[j * p->dim] = r->offset;
 }
 
-/* Every other vector stays as it is beside those that are far, and has the code that it has alone.
- * */
+/* Every other vector stays as it is beside those that are far, and has the code it has alone. */
 static void check_alone(const vq_kernels *t, const problem *p, const int32_t *idx)
 {
     for (size_t i = 0; i < p->n; i += 7) {
