@@ -115,8 +115,9 @@ static void load_block(const moved_job *job, scratch *s, size_t row, size_t coun
     for (size_t i = 0; i < count; i++) {
         const float *x = job->x + (row + i) * dim;
         s->high[i] = centre_row(x, job->index->centre, dim, s->x + i * dim);
-        /* So long a vector has bounds that leave nothing out. */
-        if (!vq_all_near(x, dim)) (void)vq_pack_far(job->index, x, s->x + i * dim, 1);
+        /* A vector so long has bounds that leave nothing out. */
+        if (!(s->high[i] < 0x1p120f) && !vq_all_near(x, dim))
+            (void)vq_pack_far(job->index, x, s->x + i * dim, 1);
     }
     for (size_t i = 0; i < count; i++) {
         const float square = s->high[i], length = sqrtf(square) * (1.0f + grain);
