@@ -403,12 +403,32 @@ static int data_facts(program *p, const char *path)
     return code;
 }
 
+/* Options of --plan mean nothing without it. */
+static int check_plan(program *p, const inspect_options *o)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } of_plan[] = {{"--purpose", strcmp(o->purpose, "use") != 0},
+                   {"--batch", o->batch != 1},
+                   {"--height", o->height != 0},
+                   {"--width", o->width != 0},
+                   {"--backend", strcmp(o->backend, "auto") != 0},
+                   {"--precision", strcmp(o->precision, "f32") != 0}};
+    for (size_t i = 0; !o->plan && i < sizeof of_plan / sizeof *of_plan; i++)
+        if (of_plan[i].given)
+            return fail(p, BAD_USAGE, "%s says how --plan prepares a model; give --plan, too",
+                        of_plan[i].name);
+    return DONE;
+}
+
 static int run(program *p, const void *parsed, int n, char **operands)
 {
     const inspect_options *o = parsed;
     const char *path = operands[0];
     run_folder folder;
     (void)n;
+    TRY(check_plan(p, o));
     if (o->plan) return plan_facts(p, o, path);
     TRY(run_folder_name(p, path, &folder));
     if (path_is_folder(path) && path_exists(folder.config)) return run_facts(p, &folder);
