@@ -48,6 +48,19 @@ static void name_image(const char *path, const vq_dataset *data, int64_t index, 
                        vq_dataset_source(data, index));
 }
 
+/* What is to be said about the source was said when it was first opened. */
+static vq_status open_again(program *p, const char *path, vq_dataset **out)
+{
+    const bool quiet = p->quiet;
+    vq_data_config config;
+    vq_data_config_default(&config);
+    config.cache_mb = 0;
+    p->quiet = true;
+    const vq_status status = vq_dataset_open(p->ctx, path, &config, out);
+    p->quiet = quiet;
+    return status;
+}
+
 static int words_of(program *p, const origins *o, size_t place, char *to, size_t size)
 {
     size_t s = o->n_sources - 1;
@@ -55,11 +68,8 @@ static int words_of(program *p, const origins *o, size_t place, char *to, size_t
     const origin_source *source = &o->sources[s];
     const int64_t index = (int64_t)(place - source->first);
     vq_dataset *again = NULL;
-    vq_data_config config;
-    vq_data_config_default(&config);
-    config.cache_mb = 0;
     if (!source->data) {
-        const vq_status status = vq_dataset_open(p->ctx, source->path, &config, &again);
+        const vq_status status = open_again(p, source->path, &again);
         if (status == VQ_E_NOMEM) return lib(p, status);
     }
     const vq_dataset *data = again ? again : source->data;
