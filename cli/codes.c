@@ -7,11 +7,6 @@
 #include <string.h>
 #include <vqvae/tensor.h>
 
-void arithmetic_name(const vq_session *session, char *to, size_t size)
-{
-    (void)snprintf(to, size, "f32 %s", vq_session_arithmetic(session));
-}
-
 int index_path(program *p, const char *codes, char to[PATH_ROOM])
 {
     if (path_has_extension(codes, ".safetensors"))

@@ -22,8 +22,6 @@ typedef struct code_set {
     char arithmetic[96]; /* they were made with; "" unknown */
 } code_set;
 
-/** "f32 exact 1": precision, then what vq_session_arithmetic() says. */
-void arithmetic_name(const vq_session *session, char *to, size_t size);
 /** Path of the index beside a file of codes: NAME.index.jsonl for NAME.npy,
  *  NAME.safetensors.index.jsonl for NAME.safetensors, as both may be there. */
 int index_path(program *p, const char *codes, char to[PATH_ROOM]);

@@ -9,7 +9,8 @@
 #include "verbs.def"
 #undef VERB
 
-/** Of the option --fast, which several verbs have. */
+/** Of the options --fast and --precision, which several verbs have. */
 #define FAST_HELP "what is fastest here, Winograd's sums; else the same bits on every machine"
+#define PRECISION_HELP "with --fast: of the products of convolutions", .choices = "f32|bf16"
 
 #endif

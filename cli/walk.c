@@ -128,13 +128,22 @@ void score_of(const vq_model *model, const vq_evaluation *sums, score *out)
     }
 }
 
-int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch, bool fast,
-                vq_session **out)
+int arithmetic_check(program *p, bool fast, int64_t precision)
+{
+    if (fast || precision == 0) return DONE;
+    return fail(p, BAD_USAGE, "--precision bf16 gives up exact numbers; it needs --fast");
+}
+
+int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
+                arithmetic_choice how, vq_session **out)
 {
     int64_t size[3];
     vq_dataset_size(data, size);
-    const vq_session_config config = {
-        .batch = batch, .height = size[0], .width = size[1], .fast = fast};
+    const vq_session_config config = {.batch = batch,
+                                      .height = size[0],
+                                      .width = size[1],
+                                      .fast = how.fast,
+                                      .precision = (int)how.precision};
     return lib(p, vq_session_create(p->ctx, model, &config, out));
 }
 
@@ -165,7 +174,7 @@ int evaluate(program *p, const vq_model *model, const evaluated *what, score *ou
     int64_t count;
     int code;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
-    TRY_TO(session_for(p, model, what->data, batch, what->fast, &session));
+    TRY_TO(session_for(p, model, what->data, batch, what->how, &session));
     walk_gap *gap = what->skips ? leave_out : NULL;
     TRY_TO(
         walk_begin(p, what->data, what->indices, what->n, batch, gap, (void *)(uintptr_t)what, &w));

@@ -47,12 +47,21 @@ typedef struct score {
 
 void score_of(const vq_model *model, const vq_evaluation *sums, score *out);
 
+/** How a model computes, as --fast and --precision say. */
+typedef struct arithmetic_choice {
+    bool fast;         /* any arithmetic, or the exact one */
+    int64_t precision; /* of a session */
+} arithmetic_choice;
+
+/** Refuses a precision that is not exact where --fast is not given. */
+int arithmetic_check(program *p, bool fast, int64_t precision);
+
 /** What is evaluated, and how. */
 typedef struct evaluated {
     const vq_dataset *data;
     const int64_t *indices; /* NULL: all, in order */
     int64_t n, batch;
-    bool fast;             /* any arithmetic, or the exact one */
+    arithmetic_choice how;
     const char *source;    /* names the data where images are left out */
     skip_list *skips;      /* NULL: the first image that cannot be read is a failure */
     const char *tells_fit; /* as of a walk */
@@ -64,7 +73,7 @@ int evaluate(program *p, const vq_model *model, const evaluated *what, score *ou
              uint64_t **usage);
 
 /** A session for the sizes of a dataset. */
-int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch, bool fast,
-                vq_session **out);
+int session_for(program *p, const vq_model *model, const vq_dataset *data, int64_t batch,
+                arithmetic_choice how, vq_session **out);
 
 #endif

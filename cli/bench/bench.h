@@ -10,9 +10,9 @@
 
 typedef struct bench_options {
     common_options common;
-    const char *preset, *backend, *kernel, *precision;
+    const char *preset, *backend, *kernel;
     option_list set;
-    int64_t batch, size, seconds, runs, n, dim, codes;
+    int64_t batch, size, seconds, runs, n, dim, codes, precision;
     bool lines, ready, use, fast;
 } bench_options;
 

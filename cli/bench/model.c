@@ -31,7 +31,7 @@ static int configure(program *p, model_bench *b)
     const int64_t edge = o->size ? o->size : model->channels == 1 ? 28 : 32;
     if (model->height == 0 || o->size) model->height = edge;
     if (model->width == 0 || o->size) model->width = edge;
-    if (strcmp(o->precision, "bf16") == 0) b->settings.train.precision = 1;
+    if (b->training && o->precision) b->settings.train.precision = (int)o->precision;
     b->settings.train.batch = o->batch;
     b->settings.train.steps = 1000000000; /* no schedule ends while it is timed */
     b->shape[0] = o->batch;
@@ -52,7 +52,8 @@ static int prepare(program *p, model_bench *b)
                                       .height = b->shape[1],
                                       .width = b->shape[2],
                                       .backend = b->o->backend,
-                                      .fast = b->o->fast};
+                                      .fast = b->o->fast,
+                                      .precision = (int)b->o->precision};
     const int code = lib(p, vq_trainer_model(b->trainer, &b->model));
     vq_trainer_destroy(b->trainer); /* its buffers would count as the session's */
     b->trainer = NULL;
@@ -99,7 +100,8 @@ const char *model_bench_backend(const model_bench *b)
 
 const char *model_bench_precision(const model_bench *b)
 {
-    return b->trainer && b->settings.train.precision == 1 ? "bf16" : "f32";
+    const int64_t precision = b->trainer ? b->settings.train.precision : b->o->precision;
+    return precision == 1 ? "bf16" : "f32";
 }
 
 static json_t *facts(program *p, const void *state, double median_ms, double peak)

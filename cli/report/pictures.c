@@ -87,10 +87,11 @@ static int fill_gallery(program *p, const report_run *run, gallery *g)
 
 static int run_gallery(program *p, const report_run *run, gallery *g)
 {
+    const arithmetic_choice exact = {0};
     vq_session *session = NULL;
     vq_evaluation sums = {0};
     int code;
-    TRY_TO(session_for(p, run->model, run->data, g->n, false, &session));
+    TRY_TO(session_for(p, run->model, run->data, g->n, exact, &session));
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, run->model, &sums)));
     TRY_TO(lib(p, vq_session_evaluate(session, g->n, g->pixels, &sums, g->back, g->codes)));
 done:

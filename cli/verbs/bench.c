@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 #include "machine.h"
 #include "verbs.h"
+#include "walk.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,8 @@ static const option options[] = {
           .high = 1000000),
     BENCH(backend, 0, "NAME", "auto", "whose operations run", .choices = "auto|portable|onednn"),
     BENCH(kernel, 0, "CPU", "", "bound on our own kernels, as VQ_CPU"),
-    BENCH(precision, 0, "NAME", "f32", "train, layers: of the products of convolutions",
-          .choices = "f32|bf16"),
+    BENCH(precision, 0, "NAME", "f32",
+          "train, layers, with --fast: of the products of convolutions", .choices = "f32|bf16"),
     BENCH(lines, 0, NULL, "", "one step for every line read, its milliseconds for an answer"),
 };
 
@@ -158,17 +159,24 @@ static int find_workload(program *p, const char *word, const workload **out)
                 word, hint_of(word, words, N, hint, sizeof hint));
 }
 
+/* Models train in bf16, or run in it where they are not exact. */
+static int check_precision(program *p, const bench_options *o, const workload *work)
+{
+    const bool trains = work == &workload_train || (work == &workload_layers && !o->use);
+    if (o->precision && (work == &workload_nearest || work == &workload_quantizer))
+        return fail(p, BAD_USAGE,
+                    "--precision bf16 is of models: the search for the nearest code takes bf16 by "
+                    "itself where its codes are certain to be the same");
+    return arithmetic_check(p, trains || o->fast, o->precision);
+}
+
 static int run(program *p, const void *parsed, int n, char **operands)
 {
     bench b = {.o = parsed};
     int code;
     (void)n;
     TRY(find_workload(p, operands[0], &b.work));
-    const bool trains = b.work == &workload_train || (b.work == &workload_layers && !b.o->use);
-    if (strcmp(b.o->precision, "bf16") == 0 && !trains)
-        return fail(p, BAD_USAGE,
-                    "--precision bf16: models train in bf16 but run in f32, and the search for the "
-                    "nearest code takes bf16 by itself where its codes are certain to be the same");
+    TRY(check_precision(p, b.o, b.work));
     if (b.o->kernel) TRY(program_context(p, (int)b.o->common.threads, b.o->kernel));
     TRY_TO(b.work->open(p, b.o, &b.state));
     TRY_TO(warm_up(p, &b));

@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "picture.h"
 #include "verbs.h"
+#include "walk.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 typedef struct decode_options {
     common_options common;
     const char *out;
-    int64_t batch, count;
+    int64_t batch, count, precision;
     bool fast, force;
 } decode_options;
 
@@ -23,6 +24,7 @@ static const option options[] = {
            .high = INT64_C(1) << 40),
     DECODE(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     DECODE(fast, 0, NULL, "", FAST_HELP),
+    DECODE(precision, 0, "NAME", "f32", PRECISION_HELP),
     DECODE(force, 'f', NULL, "", "write into a folder or over a file that exists"),
 };
 
@@ -85,8 +87,7 @@ static int find_size(program *p, decoder *d)
 
 static void compare_origin(program *p, const decoder *d)
 {
-    char now[sizeof d->set->arithmetic];
-    arithmetic_name(d->session, now, sizeof now);
+    const char *now = vq_session_arithmetic(d->session);
     if (d->set->has_hash && d->set->hash != vq_model_hash(d->model))
         warn(p, "the codes were made by the model %016" PRIx64 ", this one is %016" PRIx64,
              d->set->hash, vq_model_hash(d->model));
@@ -175,8 +176,11 @@ static int prepare(program *p, decoder *d)
 {
     TRY(find_size(p, d));
     d->batch = batch_for(d);
-    const vq_session_config config = {
-        .batch = d->batch, .height = d->size[0], .width = d->size[1], .fast = d->o->fast};
+    const vq_session_config config = {.batch = d->batch,
+                                      .height = d->size[0],
+                                      .width = d->size[1],
+                                      .fast = d->o->fast,
+                                      .precision = (int)d->o->precision};
     TRY(lib(p, vq_session_create(p->ctx, d->model, &config, &d->session)));
     if (d->set == d->sets) compare_origin(p, d);
     return DONE;
@@ -236,6 +240,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const bool npy = path_has_extension(o->out, ".npy");
     decoder d = {.o = o, .path = operands[1]};
     int code;
+    TRY(arithmetic_check(p, o->fast, o->precision));
     if (npy) TRY(output_check_inputs(p, o->out, operands, n));
     if (npy) TRY(output_check(p, o->out, o->force));
     else TRY(output_check_folder(p, o->out, "a folder or a file ending in .npy"));

@@ -13,7 +13,7 @@
 
 typedef struct doctor_options {
     common_options common;
-    int64_t batch;
+    int64_t batch, precision;
     bool fast, strict;
 } doctor_options;
 
@@ -21,6 +21,7 @@ typedef struct doctor_options {
 static const option options[] = {
     DOCTOR(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     DOCTOR(fast, 0, NULL, "", FAST_HELP),
+    DOCTOR(precision, 0, "NAME", "f32", PRECISION_HELP),
     DOCTOR(strict, 0, NULL, "", STRICT_HELP),
 };
 
@@ -258,9 +259,10 @@ static int examine(program *p, const doctor_options *o, const vq_model *model,
     walk w = {0};
     const uint8_t *pixels = NULL;
     const int64_t n = vq_dataset_count(data), batch = o->batch < n ? o->batch : n;
+    const arithmetic_choice how = {o->fast, o->precision};
     int64_t count;
     int code;
-    TRY_TO(session_for(p, model, data, batch, o->fast, &session));
+    TRY_TO(session_for(p, model, data, batch, how, &session));
     TRY_TO(walk_begin(p, data, NULL, n, batch, leave_out, all, &w));
     w.tells_fit = intake_words(intake);
     for (;;) {
@@ -288,6 +290,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     vq_training_record record;
     vq_training_point *points = NULL;
     int code;
+    TRY(arithmetic_check(p, o->fast, o->precision));
     TRY_TO(lib(p, vq_model_load(p->ctx, operands[0], &model)));
     TRY_TO(read_record(p, operands[0], &record, &points));
     TRY_TO(intake_of_model(p, operands[0], model, false, &intake));

@@ -16,7 +16,7 @@
 typedef struct encode_options {
     common_options common;
     const char *out;
-    int64_t batch, size;
+    int64_t batch, size, precision;
     bool fast, flips, force, strict;
 } encode_options;
 
@@ -29,6 +29,7 @@ static const option options[] = {
            .choices = "own|model"),
     ENCODE(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     ENCODE(fast, 0, NULL, "", FAST_HELP),
+    ENCODE(precision, 0, "NAME", "f32", PRECISION_HELP),
     ENCODE(flips, 0, NULL, "",
            "with --fast: also encode exactly, and tell the share of other codes"),
     ENCODE(strict, 0, NULL, "", STRICT_HELP),
@@ -133,9 +134,10 @@ static int make_sessions(program *p, const input *in, int64_t batch, const int64
     e->batch = batch;
     e->height = size[0];
     e->width = size[1];
-    int code = session_for(p, e->model, in->data, batch, e->o->fast, &e->session);
+    const arithmetic_choice how = {e->o->fast, e->o->precision}, exact = {0};
+    int code = session_for(p, e->model, in->data, batch, how, &e->session);
     if (code == DONE && e->o->flips)
-        code = session_for(p, e->model, in->data, batch, false, &e->exact);
+        code = session_for(p, e->model, in->data, batch, exact, &e->exact);
     return code == DONE ? DONE : judge_refusal(p, in, code);
 }
 
@@ -159,7 +161,7 @@ static int fit_session(program *p, const input *in)
     TRY(allocate(p, 2 * codes, sizeof *e->codes, &memory));
     e->codes = memory;
     e->exact_codes = e->codes + codes;
-    arithmetic_name(e->session, e->arithmetic, sizeof e->arithmetic);
+    (void)snprintf(e->arithmetic, sizeof e->arithmetic, "%s", vq_session_arithmetic(e->session));
     return DONE;
 }
 
@@ -400,6 +402,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     int code;
     if (o->flips && !o->fast)
         return fail(p, BAD_USAGE, "--flips compares --fast with exact codes; it needs --fast");
+    TRY(arithmetic_check(p, o->fast, o->precision));
     TRY(index_path(p, o->out, index));
     TRY(output_check_inputs(p, o->out, operands, n));
     TRY(output_check_inputs(p, index, operands, n));
@@ -439,7 +442,8 @@ const verb verb_encode = {
              "data.filter of the config.json beside the model.\n\n"
              "The codes are the same on every machine: exact arithmetic, \"f32 exact 1\", adds\n"
              "in one order whatever the processor, compiler, number of threads and batch.\n"
-             "--fast gives that up for speed; --flips tells how many codes then are others.",
+             "--fast gives that up for speed, and --precision bf16 further where the processor\n"
+             "has such products; --flips tells how many codes then are others.",
     .examples =
         "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o codes.npy\n"
         "vqvae encode run /usr/share/datasets/fashion-mnist:t10k -o fast.npy --fast --flips\n"

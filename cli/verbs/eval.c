@@ -14,7 +14,7 @@
 typedef struct eval_options {
     common_options common;
     const char *grid;
-    int64_t batch, columns, count, scale;
+    int64_t batch, columns, count, scale, precision;
     bool fast, force, strict;
 } eval_options;
 
@@ -26,6 +26,7 @@ static const option options[] = {
     EVAL(scale, 0, "N", "2", "times that its images are enlarged", .low = 1, .high = 16),
     EVAL(batch, 'b', "N", "64", "images at a time", .low = 1, .high = 65536),
     EVAL(fast, 0, NULL, "", FAST_HELP),
+    EVAL(precision, 0, "NAME", "f32", PRECISION_HELP),
     EVAL(strict, 0, NULL, "", STRICT_HELP),
     EVAL(force, 'f', NULL, "", "overwrite the picture"),
 };
@@ -64,6 +65,7 @@ static int pass_over(program *p, void *user, const vq_loaded *image)
 static int draw_grid(program *p, const eval_options *o, const vq_model *model,
                      const vq_dataset *data)
 {
+    const arithmetic_choice how = {o->fast, o->precision};
     int64_t size[3], most = vq_dataset_count(data), n = 0, count = 1;
     void *memory = NULL;
     vq_session *session = NULL;
@@ -77,7 +79,7 @@ static int draw_grid(program *p, const eval_options *o, const vq_model *model,
     TRY_TO(allocate(p, 2 * (size_t)most, bytes, &memory));
     uint8_t *originals = memory, *back = originals + (size_t)most * bytes;
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
-    TRY_TO(session_for(p, model, data, most, o->fast, &session));
+    TRY_TO(session_for(p, model, data, most, how, &session));
     TRY_TO(walk_begin(p, data, NULL, vq_dataset_count(data), most, pass_over, NULL, &w));
     for (const uint8_t *pixels = NULL; n < most && count > 0; n += count) {
         TRY_TO(walk_next(p, &w, &pixels, &count));
@@ -107,6 +109,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     skip_list skips = {.strict = o->strict};
     score s;
     int code;
+    TRY(arithmetic_check(p, o->fast, o->precision));
     if (o->grid) TRY(output_check_ending(p, "--grid", o->grid, ".png"));
     if (o->grid) TRY(output_check_inputs(p, o->grid, operands, n));
     if (o->grid) TRY(output_check(p, o->grid, o->force));
@@ -117,7 +120,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
     const evaluated what = {.data = data,
                             .n = vq_dataset_count(data),
                             .batch = o->batch,
-                            .fast = o->fast,
+                            .how = {o->fast, o->precision},
                             .source = operands[1],
                             .skips = &skips,
                             .tells_fit = intake_words(&intake)};

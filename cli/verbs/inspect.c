@@ -13,9 +13,9 @@
 
 typedef struct inspect_options {
     common_options common;
-    const char *backend, *purpose, *precision;
+    const char *backend, *purpose;
     bool plan;
-    int64_t batch, height, width;
+    int64_t batch, height, width, precision;
 } inspect_options;
 
 #define INSPECT(...) OPTION(inspect_options, __VA_ARGS__)
@@ -28,8 +28,8 @@ static const option options[] = {
             .high = 65536),
     INSPECT(width, 0, "N", "0", "of the images for --plan; 0: as trained", .low = 0, .high = 65536),
     INSPECT(backend, 0, "NAME", "auto", "whose operations", .choices = "auto|portable|onednn"),
-    INSPECT(precision, 0, "NAME", "f32", "of the products of convolutions in training",
-            .choices = "f32|bf16"),
+    INSPECT(precision, 0, "NAME", "f32",
+            "of the products of convolutions, in training or with --fast", .choices = "f32|bf16"),
 };
 
 /* ---- models -------------------------------------------------------------- */
@@ -88,7 +88,7 @@ static int prepare_training(program *p, const inspect_options *o, prepared *plan
     vq_train_config train;
     vq_train_config_default(&train);
     train.batch = o->batch;
-    train.precision = strcmp(o->precision, "bf16") == 0;
+    train.precision = (int)o->precision;
     const vq_train_data about = {.images = plan->input[0],
                                  .height = plan->input[1],
                                  .width = plan->input[2],
@@ -102,16 +102,18 @@ static int prepare_training(program *p, const inspect_options *o, prepared *plan
 static int prepare(program *p, const inspect_options *o, const char *path, prepared *plan)
 {
     const bool trains = strcmp(o->purpose, "training") == 0;
-    if (strcmp(o->precision, "f32") != 0 && !trains)
-        return fail(p, BAD_USAGE, "--precision %s is of --purpose training; models run in f32",
-                    o->precision);
+    const bool fast = strcmp(o->purpose, "fast") == 0;
+    if (o->precision && !trains && !fast)
+        return fail(p, BAD_USAGE,
+                    "--precision bf16 is of --purpose fast or training; exact use is in f32");
     TRY(lib(p, vq_model_load(p->ctx, path, &plan->model)));
     const vq_model_config *config = vq_model_configuration(plan->model);
     const vq_session_config wanted = {.batch = o->batch,
                                       .height = o->height ? o->height : config->height,
                                       .width = o->width ? o->width : config->width,
                                       .backend = o->backend,
-                                      .fast = strcmp(o->purpose, "fast") == 0};
+                                      .fast = fast,
+                                      .precision = (int)o->precision};
     plan->input[0] = wanted.batch;
     plan->input[1] = wanted.height;
     plan->input[2] = wanted.width;
@@ -414,7 +416,7 @@ static int check_plan(program *p, const inspect_options *o)
                    {"--height", o->height != 0},
                    {"--width", o->width != 0},
                    {"--backend", strcmp(o->backend, "auto") != 0},
-                   {"--precision", strcmp(o->precision, "f32") != 0}};
+                   {"--precision", o->precision != 0}};
     for (size_t i = 0; !o->plan && i < sizeof of_plan / sizeof *of_plan; i++)
         if (of_plan[i].given)
             return fail(p, BAD_USAGE, "%s says how --plan prepares a model; give --plan, too",

@@ -15,7 +15,7 @@
 typedef struct reconstruct_options {
     common_options common;
     const char *out;
-    int64_t scale, size, count;
+    int64_t scale, size, count, precision;
     bool fast, force, strict;
 } reconstruct_options;
 
@@ -30,6 +30,7 @@ static const option options[] = {
                 .choices = "own|model"),
     RECONSTRUCT(scale, 0, "N", "1", "times that images are enlarged", .low = 1, .high = 32),
     RECONSTRUCT(fast, 0, NULL, "", FAST_HELP),
+    RECONSTRUCT(precision, 0, "NAME", "f32", PRECISION_HELP),
     RECONSTRUCT(strict, 0, NULL, "", STRICT_HELP),
     RECONSTRUCT(force, 'f', NULL, "", "overwrite pictures that exist"),
 };
@@ -150,7 +151,8 @@ static int fit_session(program *p, job *j, const vq_dataset *data)
     if (j->session && j->height == size[0] && j->width == size[1]) return DONE;
     vq_session_destroy(j->session);
     j->session = NULL;
-    TRY(session_for(p, j->model, data, 1, j->o->fast, &j->session));
+    const arithmetic_choice how = {j->o->fast, j->o->precision};
+    TRY(session_for(p, j->model, data, 1, how, &j->session));
     j->height = size[0];
     j->width = size[1];
     return DONE;
@@ -363,6 +365,7 @@ static int run(program *p, const void *parsed, int n, char **operands)
              .one = path_has_extension(o->out, ".png"),
              .skips = {.strict = o->strict}};
     int code;
+    TRY(arithmetic_check(p, o->fast, o->precision));
     if (j.one) TRY(output_check_inputs(p, o->out, operands, n));
     if (j.one) TRY(output_check(p, o->out, o->force));
     else TRY(output_check_folder(p, o->out, "a folder or a file ending in .png"));

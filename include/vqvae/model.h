@@ -108,10 +108,15 @@ typedef struct vq_session_config {
     bool fast;             /**< false: exact, the same bits whatever the processor, its instruction
                                 sets, the compiler, the threads and the batch. true: whatever is
                                 fastest here, whose last bits may differ from machine to machine */
+    int precision;         /**< 0 f32; 1 bf16, of fast sessions alone: convolutions multiply numbers
+                                rounded to bf16 and add in f32, all else is f32. Backend portable
+                                only; fast where the processor has bf16 */
     const char *backend;   /**< NULL or "auto" or "portable": our own kernels; "onednn", which is
                                 never exact */
 } vq_session_config;
 
+/** @return also VQ_E_ARG (a precision that is none, or bf16 of a session that is not fast);
+ *  VQ_E_UNSUPPORTED (bf16 by another backend than portable); VQ_E_SHAPE (too large); VQ_E_NOMEM */
 VQ_API VQ_MUST_USE vq_status vq_session_create(vq_context *ctx, const vq_model *model,
                                                const vq_session_config *config, vq_session **out);
 VQ_API void vq_session_destroy(vq_session *session);
@@ -160,11 +165,12 @@ typedef struct vq_plan_line {
 VQ_API bool vq_session_plan(const vq_session *session, size_t index, vq_plan_line *line);
 /** Tells `observe` of every operation as it runs, until it is NULL again. */
 VQ_API void vq_session_observe(vq_session *session, vq_observe_fn *observe, void *user);
-/** What the bits of its results depend on besides the model: "exact 1" of an exact session, where
- *  the number is that of the order in which it adds; "portable avx2, Winograd F(4x4,3x3)" of a fast
- * one, with the algorithms that it takes besides direct sums; or "onednn 2.6.3 avx512_core + avx2",
- *  the library of the convolutions with the instruction set that it chose, and the one that the
- *  context gave to the rest. Lives as long as the session. */
+/** What the bits of its results depend on besides the model, the precision first: "f32 exact 1" of
+ *  an exact session, where the number is that of the order in which it adds; "f32 portable avx2,
+ *  Winograd F(4x4,3x3)" of a fast one, with the algorithms that it takes besides direct sums, or
+ *  "bf16 portable avx2"; or "f32 onednn 2.6.3 avx512_core + avx2", the library of the convolutions
+ *  with the instruction set that it chose, and the one that the context gave to the rest. Lives as
+ *  long as the session. */
 VQ_API const char *vq_session_arithmetic(const vq_session *session);
 /** Bytes of the session's shared buffers. */
 VQ_API size_t vq_session_bytes(const vq_session *session);

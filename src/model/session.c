@@ -27,6 +27,11 @@ static vq_value named(const vq_session *s, const char *kind, size_t level)
     return vq_graph_find(s->model->graph, name);
 }
 
+static vq_precision precision_of(const vq_session *s)
+{
+    return s->bf16 ? VQ_PRECISION_BF16 : VQ_PRECISION_F32;
+}
+
 static vq_status plan_encoder(vq_session *s, const vq_backend *backend)
 {
     const vq_feed feed = {.value = vq_graph_find(s->model->graph, "pixels"),
@@ -37,6 +42,7 @@ static vq_status plan_encoder(vq_session *s, const vq_backend *backend)
         wants[2 * l + 1] = named(s, "latent", l);
     }
     const vq_plan_config config = {.backend = backend,
+                                   .precision = precision_of(s),
                                    .fast = s->fast,
                                    .feeds = &feed,
                                    .n_feeds = 1,
@@ -65,6 +71,7 @@ static vq_status plan_decoder(vq_session *s, const vq_backend *backend)
                                                         level->grid.width, (int64_t)level->dim}}}};
     }
     const vq_plan_config config = {.backend = backend,
+                                   .precision = precision_of(s),
                                    .fast = s->fast,
                                    .feeds = feeds,
                                    .n_feeds = (int)s->n_levels,
@@ -96,11 +103,27 @@ static void name_arithmetic(vq_session *s, const vq_backend *backend)
 {
     const bool ours = backend == &vq_backend_portable;
     const size_t size = sizeof s->arithmetic;
-    if (ours && !s->fast) (void)snprintf(s->arithmetic, size, "exact %d", VQ_EXACT_ORDER);
-    else backend->arithmetic(s->ctx, s->arithmetic, size);
+    const char *precision = s->bf16 ? "bf16 " : "f32 ";
+    const size_t at = strlen(precision);
+    (void)snprintf(s->arithmetic, size, "%s", precision);
+    if (ours && !s->fast) (void)snprintf(s->arithmetic + at, size - at, "exact %d", VQ_EXACT_ORDER);
+    else backend->arithmetic(s->ctx, s->arithmetic + at, size - at);
     if (!ours || !s->fast) return;
     name_algorithms(s->encoder, backend, s->arithmetic, size);
     name_algorithms(s->decoder, backend, s->arithmetic, size);
+}
+
+/* Products in bf16 are our own alone, and exact is f32. */
+static vq_status check_arithmetic(const vq_session *s, int precision, const vq_backend *backend)
+{
+    VQ_CHECK(s->ctx, precision == 0 || precision == 1, VQ_E_ARG,
+             "a session's precision is 0, f32, or 1, bf16, not %d", precision);
+    VQ_CHECK(s->ctx, !s->bf16 || s->fast, VQ_E_ARG,
+             "exact numbers are f32: a session in bf16 must be a fast one");
+    VQ_CHECK(s->ctx, !s->bf16 || backend == &vq_backend_portable, VQ_E_UNSUPPORTED,
+             "the precision is bf16, in which the backend %s runs no models; portable does",
+             backend->name);
+    return VQ_OK;
 }
 
 static vq_status build(vq_session *s, const vq_session_config *config)
@@ -110,6 +133,7 @@ static vq_status build(vq_session *s, const vq_session_config *config)
     const vq_model_config *c = &s->model->config;
     const vq_backend *backend;
     VQ_TRY(vq_backend_find(ctx, config->backend, &backend));
+    VQ_TRY(check_arithmetic(s, config->precision, backend));
     VQ_CHECK(ctx, s->batch >= 1 && s->batch <= 65536, VQ_E_ARG,
              "a session's batch is 1 to 65536 images, not %lld", (long long)s->batch);
     for (int i = 0; i < 2; i++)
@@ -142,6 +166,7 @@ vq_status vq_session_create(vq_context *ctx, const vq_model *model, const vq_ses
     s->model = model;
     s->batch = config->batch;
     s->fast = config->fast;
+    s->bf16 = config->precision == 1;
     s->size[0] = config->height;
     s->size[1] = config->width;
     s->channels = model->config.channels;

@@ -29,6 +29,7 @@ struct vq_session {
     int64_t batch, channels;
     int64_t size[2], inner[2]; /* height and width of the images, and as padded */
     bool fast;                 /* not bound to exact numbers */
+    bool bf16;                 /* convolutions multiply numbers rounded to it */
     size_t n_levels, n_codes;
     vq_level level[VQ_MAX_LEVELS];
     vq_plan *encoder, *decoder;

@@ -8,7 +8,7 @@
 
 #include "nn/op.h"
 
-enum { VQ_ARITHMETIC_SIZE = 80 };
+enum { VQ_ARITHMETIC_SIZE = 96 };
 
 typedef struct vq_buffer {
     void *handle; /* only the backend knows what it is */

@@ -41,7 +41,7 @@ train() {
     train -o twice --resume --precision bf16 --steps 21
 }
 
-@test "only our own backend trains in bf16, and models run in f32" {
+@test "only our own backend computes in bf16, and exact use is in f32" {
     run "$VQVAE" train "$data" -o run --preset tiny --steps 1 --precision bf16 --backend onednn
     [ "$status" -ne 0 ]
     [[ "$output" == *onednn* ]]
@@ -49,11 +49,32 @@ train() {
     for what in forward encode "layers --use"; do
         run "$VQVAE" bench $what --preset tiny --runs 1 --precision bf16
         [ "$status" -eq 2 ]
-        [[ "$output" == *"models train in bf16 but run in f32"* ]]
+        [[ "$output" == *"it needs --fast"* ]]
+        "$VQVAE" bench $what --preset tiny --batch 2 --runs 1 --precision bf16 --fast --json > out
+        grep -q '"precision": *"bf16"' out
     done
     "$VQVAE" bench train --preset tiny --batch 2 --runs 1 --precision bf16 --json > out
     grep -q '"precision": *"bf16"' out
     grep -q '"backend": *"portable"' out
     "$VQVAE" bench layers --preset tiny --batch 2 --runs 1 --precision bf16 --json > out
     grep -q 'portable bf16' out
+}
+
+@test "models run in bf16, and files of codes say so" {
+    train "$data" -o model --preset tiny --steps 60
+    "$VQVAE" encode model "$data" -o codes.npy --fast --precision bf16 --flips --quiet > said
+    grep -q 'bf16 portable' said
+    awk '$1 == "flip_rate" { found = 1; exit !($2 < 0.2) } END { exit !found }' said
+    run "$VQVAE" decode model codes.npy -o exact.npy
+    [ "$status" -eq 0 ]
+    [[ "$output" == *'made with "bf16 portable'*'decoded with "f32 exact 1"'* ]]
+    run "$VQVAE" decode model codes.npy -o again.npy --fast --precision bf16
+    [ "$status" -eq 0 ]
+    [[ "$output" != *warning* ]]
+    for how in "--threads 1 --batch 1" "--threads 2 --batch 7"; do
+        "$VQVAE" encode model "$data" -o other.npy --fast --precision bf16 $how --force --quiet
+        cmp codes.npy other.npy
+    done
+    "$VQVAE" inspect model --plan --purpose fast --precision bf16 > plan
+    grep -q 'portable bf16' plan
 }

@@ -97,7 +97,7 @@ static void run(vq_context *ctx, const vq_model *model, const shape *s, int64_t 
     vq_session *session;
     fill(pixels, IMAGES * bytes);
     ok(ctx, vq_session_create(ctx, model, &config, &session));
-    assert_string_equal(vq_session_arithmetic(session), "exact 1");
+    assert_string_equal(vq_session_arithmetic(session), "f32 exact 1");
     for (int64_t at = 0, n; at < IMAGES; at += n) {
         n = IMAGES - at < batch ? IMAGES - at : batch;
         ok(ctx, vq_session_encode(session, n, pixels + (size_t)at * bytes, codes));

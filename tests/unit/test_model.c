@@ -326,13 +326,14 @@ static void arithmetic_is_told(void **state)
         ok(ctx, vq_trainer_model(trainer, &model));
         vq_session *session = open_session(ctx, model, 1, (*backend)->name);
         const char *told = vq_session_arithmetic(session);
-        if (portable) assert_string_equal(told, "exact 1");
+        if (portable) assert_string_equal(told, "f32 exact 1");
         else assert_non_null(strstr(told, " + portable")); /* the bound does not reach oneDNN */
-        if (!portable) assert_ptr_equal(strstr(told, (*backend)->name), told);
+        const char *by = told + strlen("f32 ");
+        if (!portable) assert_ptr_equal(strstr(told, (*backend)->name), by);
         ok(ctx, vq_trainer_save(trainer, path, NULL));
         ok(ctx, vq_safetensors_load(ctx, path, &archive));
         assert_non_null(strstr(vq_archive_meta(&archive, "vqvae.machine"),
-                               portable ? "portable portable" : told));
+                               portable ? "portable portable" : by));
         vq_archive_clear(ctx, &archive);
         vq_session_destroy(session);
         vq_model_destroy(ctx, model);
@@ -360,10 +361,65 @@ static void fast_arithmetic_is_told(void **state)
     for (config.batch = 32; config.batch > 0; config.batch -= 31) {
         ok(ctx, vq_session_create(ctx, model, &config, &session));
         assert_string_equal(vq_session_arithmetic(session),
-                            config.batch > 1 ? "portable portable, Winograd F(4x4,3x3)"
-                                             : "portable portable");
+                            config.batch > 1 ? "f32 portable portable, Winograd F(4x4,3x3)"
+                                             : "f32 portable portable");
         vq_session_destroy(session);
     }
+    vq_model_destroy(ctx, model);
+    vq_trainer_destroy(trainer);
+    vq_context_destroy(ctx);
+}
+
+static void refuse_session(vq_context *ctx, const vq_model *model, const vq_session_config *config,
+                           vq_status status, const char *word)
+{
+    vq_session *session = NULL;
+    assert_int_equal(vq_session_create(ctx, model, config, &session), status);
+    fixture_error_names(ctx, word);
+    assert_null(session);
+}
+
+/* The images of a batch back from their codes by a session; and how far from `other` they are. */
+static double decode_near(vq_session *session, const uint32_t *codes, uint8_t *to,
+                          const uint8_t *other)
+{
+    double sum = 0.0;
+    assert_int_equal(vq_session_decode(session, BATCH, codes, to), VQ_OK);
+    for (size_t i = 0; i < BATCH * PIXELS; i++) sum += abs(to[i] - other[i]);
+    return sum / (double)(BATCH * PIXELS);
+}
+
+/* bf16 keeps 8 bits: pixels from the same codes move by about a level, and not all stay. */
+static void sessions_run_in_bf16(void **state)
+{
+    vq_context *ctx = fixture_context();
+    vq_trainer *trainer = make_trainer(ctx, two_levels, "portable");
+    vq_session_config config = {.batch = BATCH, .height = SIZE, .width = SIZE, .precision = 1};
+    static uint8_t images[BATCH * PIXELS], exact[BATCH * PIXELS], back[BATCH * PIXELS];
+    double first, last;
+    vq_model *model;
+    vq_session *session;
+    (void)state;
+    train(ctx, trainer, &first, &last);
+    ok(ctx, vq_trainer_model(trainer, &model));
+    refuse_session(ctx, model, &config, VQ_E_ARG, "must be a fast one");
+    config.fast = true;
+    config.precision = 2;
+    refuse_session(ctx, model, &config, VQ_E_ARG, "not 2");
+    config.precision = 1;
+    for (int i = 0; i < BATCH; i++) draw(images + i * PIXELS, i);
+    uint32_t *codes = test_calloc(BATCH * vq_model_codes(model, SIZE, SIZE), sizeof *codes);
+    session = open_session(ctx, model, BATCH, "portable");
+    ok(ctx, vq_session_encode(session, BATCH, images, codes));
+    ok(ctx, vq_session_decode(session, BATCH, codes, exact));
+    vq_session_destroy(session);
+    ok(ctx, vq_session_create(ctx, model, &config, &session));
+    assert_ptr_equal(strstr(vq_session_arithmetic(session), "bf16 portable "),
+                     vq_session_arithmetic(session));
+    const double moved = decode_near(session, codes, back, exact);
+    assert_true(moved > 0.0 && moved < 2.0);
+    vq_session_destroy(session);
+    test_free(codes);
     vq_model_destroy(ctx, model);
     vq_trainer_destroy(trainer);
     vq_context_destroy(ctx);
@@ -431,6 +487,7 @@ int main(void)
         cmocka_unit_test(images_are_grey_or_colour),
         cmocka_unit_test(arithmetic_is_told),
         cmocka_unit_test(fast_arithmetic_is_told),
+        cmocka_unit_test(sessions_run_in_bf16),
         cmocka_unit_test(greedy_configurations_get_nothing),
         cmocka_unit_test(perplexity_by_hand),
     };

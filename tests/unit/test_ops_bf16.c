@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit/test_ops_bf16.c -- plans that multiply in bf16: output, data gradient and weights'
- * gradient of convolutions against plain loops in double over numbers rounded to bf16.
+ * gradient of convolutions against plain loops in double over numbers rounded to bf16; and plans
+ * for use against those for training.
  *
  * Every product of two such numbers is exact in f32, so a chain of n products from its start rounds
  * n times, as adding a zero is exact: what it gives is off by at most g(n) (|start| + sum |x y|),
@@ -296,6 +297,30 @@ static void test_same(void **state)
     close_rig(&one);
 }
 
+/* A plan for use packs its weights once, and gives what the one for training does. */
+static void test_use(void **state)
+{
+    rig r;
+    open_rig(&r, *state, 2, NULL);
+    const size_t in = vq_shape_count(&r.in_shape), out = vq_shape_count(&r.out_shape);
+    const vq_feed feed = {r.in, {VQ_F32, r.in_shape}, false};
+    const vq_plan_config config = {.precision = VQ_PRECISION_BF16,
+                                   .fast = true,
+                                   .feeds = &feed,
+                                   .n_feeds = 1,
+                                   .wants = &r.out,
+                                   .n_wants = 1};
+    vq_plan *use;
+    must(r.ctx, vq_plan_create(r.ctx, r.graph, &config, &use));
+    vq_plan_bind(use, r.trained, NULL);
+    fill(vq_plan_data(use, r.in, NULL), in, 1);
+    for (int turn = 0; turn < 2; turn++) must(r.ctx, vq_plan_forward(use));
+    assert_memory_equal(vq_plan_data(use, r.out, NULL), vq_plan_data(r.plan, r.out, NULL),
+                        out * sizeof(float));
+    vq_plan_destroy(use);
+    close_rig(&r);
+}
+
 static void test_described(void **state)
 {
     rig r;
@@ -309,12 +334,13 @@ static void test_described(void **state)
 int main(void)
 {
     enum { EXAMPLES = sizeof examples / sizeof *examples };
-    struct CMUnitTest tests[2 * EXAMPLES + 1];
+    struct CMUnitTest tests[3 * EXAMPLES + 1];
     size_t n = 0;
     for (size_t i = 0; i < EXAMPLES; i++) {
         void *const its = (void *)(uintptr_t)&examples[i];
         tests[n++] = (struct CMUnitTest){examples[i].name, test_loops, NULL, NULL, its};
         tests[n++] = (struct CMUnitTest){examples[i].name, test_same, NULL, NULL, its};
+        tests[n++] = (struct CMUnitTest){examples[i].name, test_use, NULL, NULL, its};
     }
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_described);
     return cmocka_run_group_tests(tests, NULL, NULL);
