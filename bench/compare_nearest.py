@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "peers"))
 from paper import environment, program  # noqa: E402
 
 PAGE = os.path.join(HERE, os.pardir, "docs", "benchmarks.md")
-KERNELS = ["portable", "avx2", "avx512", "avx512bf16"]
+KERNELS = ["portable", "avx2", "avx512", "avx512bf16", "amx"]
 OURS = KERNELS + ["neon"]
 MATRIX_MOST = 6e8  # numbers of a peer's n x K matrix that are let into memory
 

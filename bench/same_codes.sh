@@ -78,7 +78,7 @@ build()
 }
 
 tables=portable
-for set in avx2 avx512 avx512bf16; do
+for set in avx2 avx512 avx512bf16 amx; do
     case $set in
     avx2) word=avx2 ;;
     avx512) word=avx512bw ;;

@@ -23,7 +23,7 @@ const char help_results[] =
     "Exit codes: 0 done, 1 the input or a file was wrong, 2 the command line was wrong,\n"
     "3 the machine failed (memory, disk), 4 training diverged, 130 interrupted.";
 const char help_environment[] =
-    "NO_COLOR turns colours off; VQ_CPU=portable|avx2|avx512|avx512bf16|neon bounds the\n"
+    "NO_COLOR turns colours off; VQ_CPU=portable|avx2|avx512|avx512bf16|amx|neon bounds the\n"
     "instruction set of the kernels, ONEDNN_MAX_CPU_ISA that of oneDNN.";
 
 const char *option_value(const option *o)

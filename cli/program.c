@@ -130,7 +130,7 @@ int program_context(program *p, int threads, const char *cpu)
     if (status == VQ_E_ARG)
         return fail(p, BAD_USAGE,
                     "the instruction set (VQ_CPU) is \"%s\"; it may be portable, avx2, avx512, "
-                    "avx512bf16 or neon",
+                    "avx512bf16, amx or neon",
                     config.cpu ? config.cpu : "");
     if (status != VQ_OK) return fail(p, MACHINE_FAILED, "%s", vq_status_name(status));
     vq_context_destroy(p->ctx);

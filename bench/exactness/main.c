@@ -40,7 +40,7 @@ typedef struct options {
 
 static const char help[] =
     "usage: exactness [--table NAME|all] [--threads N] [--vectors N] [--checked N] [--cut N]\n"
-    "  --table    portable, avx2, avx512, avx512bf16, neon; all: each that can run (default: "
+    "  --table    portable, avx2, avx512, avx512bf16, amx, neon; all: each that can run (default: "
     "best)\n"
     "  --threads  default 1\n"
     "  --vectors  in each of the three shapes, default 100000\n"

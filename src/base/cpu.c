@@ -4,6 +4,24 @@
 #include "base/cpu.h"
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Compilers' run-time libraries do not all know of tiles: bits 22 and 24 of EDX of leaf 7 (Intel,
+ * Software Developer's Manual, CPUID). Their registers are 8 KiB that the system saves for each
+ * thread, so it wants to be asked (Linux, Documentation/arch/x86/xstate.rst). */
+static int tiles_allowed(void)
+{
+    enum { ASK_FOR_STATE = 0x1023, TILE_DATA = 18 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if ((d >> 22 & d >> 24 & 1u) == 0) return 0;
+    return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0;
+}
+#endif
+
 uint32_t vq_cpu_detect(void)
 {
     uint32_t cpu = 0;
@@ -15,6 +33,7 @@ uint32_t vq_cpu_detect(void)
         __builtin_cpu_supports("avx512vl"))
         cpu |= VQ_CPU_AVX512;
     if ((cpu & VQ_CPU_AVX512) && __builtin_cpu_supports("avx512bf16")) cpu |= VQ_CPU_AVX512_BF16;
+    if ((cpu & VQ_CPU_AVX512_BF16) && tiles_allowed()) cpu |= VQ_CPU_AMX_BF16;
 #endif
 #if defined(__aarch64__)
     cpu |= VQ_CPU_NEON;
@@ -27,6 +46,7 @@ static const struct {
     uint32_t bits;
 } bounds[] = {
     /* Best first, so that vq_cpu_name() stops at the first one that is whole. */
+    {"amx", VQ_CPU_AVX2 | VQ_CPU_AVX512 | VQ_CPU_AVX512_BF16 | VQ_CPU_AMX_BF16},
     {"avx512bf16", VQ_CPU_AVX2 | VQ_CPU_AVX512 | VQ_CPU_AVX512_BF16},
     {"avx512", VQ_CPU_AVX2 | VQ_CPU_AVX512},
     {"avx2", VQ_CPU_AVX2},

@@ -9,10 +9,12 @@ enum {
     VQ_CPU_AVX2 = 1u << 0,   /* AVX2 and FMA */
     VQ_CPU_AVX512 = 1u << 1, /* AVX-512 F, BW, DQ, VL */
     VQ_CPU_AVX512_BF16 = 1u << 2,
-    VQ_CPU_NEON = 1u << 3, /* what every 64-bit ARM has */
+    VQ_CPU_NEON = 1u << 3,     /* what every 64-bit ARM has */
+    VQ_CPU_AMX_BF16 = 1u << 4, /* tiles of bf16, which the system allows */
 };
 
-/** Bits of what this machine can run. */
+/** Bits of what this machine can run. Where the processor has tiles (AMX), Linux is asked to allow
+ *  them to the process, which it must be before their first use. */
 uint32_t vq_cpu_detect(void);
 /** Bits allowed by an upper bound such as "portable" or "avx512"; 0 and *known = 0 for
  *  other names. */

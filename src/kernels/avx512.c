@@ -365,5 +365,10 @@ const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",
                                           .correlate_bf16 = vq_correlate_bf16_avx512,
                                           .outer_bf16 = vq_outer_bf16_avx512,
                                           .screening = &vq_screening_avx512};
+const vq_kernels vq_kernels_amx = {.name = "amx",
+                                   KERNELS,
+                                   .correlate_bf16 = vq_correlate_bf16_avx512,
+                                   .outer_bf16 = vq_outer_bf16_avx512,
+                                   .screening = &vq_screening_avx512};
 
 #endif

@@ -70,7 +70,7 @@ field() {
     "$VQVAE" encode "$model" few.npy -o codes.npy -q > out
     grep -q '"arithmetic": "f32 exact 1"' codes.index.jsonl
     "$VQVAE" decode "$model" codes.npy -o images.npy -q > out
-    for how in "portable 1 7" "avx2 2 128" "avx512 3 64" "avx512bf16 8 1"; do
+    for how in "portable 1 7" "avx2 2 128" "avx512 3 64" "avx512bf16 8 1" "amx 2 5"; do
         read -r cpu threads batch <<< "$how"
         VQ_CPU=$cpu "$VQVAE" encode "$model" few.npy -o again.npy --threads "$threads" \
             --batch "$batch" --force -q > out

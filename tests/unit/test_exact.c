@@ -132,7 +132,7 @@ static void run(vq_context *ctx, const vq_model *model, const shape *s, int64_t 
 
 static void bits_are_those_of_every_machine(void **state)
 {
-    static const char *const cpus[] = {"portable", "avx2", "avx512", "avx512bf16", "neon"};
+    static const char *const cpus[] = {"portable", "avx2", "avx512", "avx512bf16", "amx", "neon"};
     static const struct {
         int threads;
         int64_t batch;
