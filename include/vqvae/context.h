@@ -53,8 +53,8 @@ typedef struct vq_context_config {
     vq_log_fn log;          /**< NULL: sentences are dropped */
     void *log_user;
     const char *cpu; /**< NULL: the best the processor has; or an upper bound among "portable",
-                          "avx2", "avx512", "avx512bf16", "amx", "neon" for this library's own kernels
-                          (oneDNN has ONEDNN_MAX_CPU_ISA in the environment) */
+                          "avx2", "avx512", "avx512bf16", "amx", "neon" for this library's own
+                          kernels (oneDNN has ONEDNN_MAX_CPU_ISA in the environment) */
 } vq_context_config;
 
 /** Fills in the defaults named above. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/amx_tile.h -- the tile registers of AMX: eight of 16 rows of 64 bytes.
  *
- * TDPBF16PS adds to a tile of f32 the product of a tile of 16 rows of 16 words of bf16 and one of 16
- * words by 16 columns. Of every number c it makes two chains from 0 over the words, one of the
- * products of their low halves and one of those of the high halves, by fused multiply-adds that round
- * to nearest and take and leave subnormal numbers as zeros; c becomes c + (low + high), two
+ * TDPBF16PS adds to a tile of f32 the product of a tile of 16 rows of 16 words of bf16 and one of
+ * 16 words by 16 columns. Of every number c it makes two chains from 0 over the words, one of the
+ * products of their low halves and one of those of the high halves, by fused multiply-adds that
+ * round to nearest and take and leave subnormal numbers as zeros; c becomes c + (low + high), two
  * additions (Intel, Software Developer's Manual, TDPBF16PS). */
 #ifndef VQ_KERNELS_AMX_TILE_H
 #define VQ_KERNELS_AMX_TILE_H

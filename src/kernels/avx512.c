@@ -356,19 +356,10 @@ TARGET static double squares(size_t count, const float *x, const float *y, float
     .screen_rows = vq_screen_rows_x86, .list_rows = vq_list_rows_x86, .adam = adam,                \
     .squares = squares, .winograd = vq_winograd_avx512
 
-const vq_kernels vq_kernels_avx512 = {.name = "avx512",
-                                      KERNELS,
-                                      .correlate_bf16 = vq_correlate_bf16_avx2,
-                                      .outer_bf16 = vq_outer_bf16_avx2};
-const vq_kernels vq_kernels_avx512bf16 = {.name = "avx512bf16",
-                                          KERNELS,
-                                          .correlate_bf16 = vq_correlate_bf16_avx512,
-                                          .outer_bf16 = vq_outer_bf16_avx512,
-                                          .screening = &vq_screening_avx512};
-const vq_kernels vq_kernels_amx = {.name = "amx",
-                                   KERNELS,
-                                   .correlate_bf16 = vq_correlate_bf16_avx512,
-                                   .outer_bf16 = vq_outer_bf16_avx512,
-                                   .screening = &vq_screening_avx512};
+const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS, .bf16 = &vq_bf16_avx2};
+const vq_kernels vq_kernels_avx512bf16 = {
+    .name = "avx512bf16", KERNELS, .bf16 = &vq_bf16_avx512, .screening = &vq_screening_avx512};
+const vq_kernels vq_kernels_amx = {
+    .name = "amx", KERNELS, .bf16 = &vq_bf16_amx, .screening = &vq_screening_avx512};
 
 #endif

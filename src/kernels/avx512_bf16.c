@@ -1,84 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/avx512_bf16.c -- products of bf16 by the instruction of AVX-512 for them. */
-#include "kernels/bf16.h"
+ * kernels/avx512_bf16.c -- products of bf16 by the instruction of AVX-512 for them, and rounding,
+ * which tiles share. */
+#include "kernels/avx512_bf16.h"
 
 #if defined(__x86_64__)
-#include "kernels/avx512_tile.h"
+#include "kernels/unroll.h"
 #include <immintrin.h>
 
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-INLINE __m512bh broadcast(const float *pair)
+/* A block of rows times a panel: 16 sums in registers. */
+TARGET static void multiply_panel(const vq_bf16_product *m, size_t high, size_t panel)
 {
-    return (__m512bh)_mm512_set1_epi32((int32_t) * (const vq_pair *)pair);
-}
-
-/* A word of each row times `panels` (a constant wherever this is used) panels of them. */
-INLINE void add_products(const float *const row[VQ_PLACES], const float *factors, size_t step,
-                         size_t panels, __m512 sum[VQ_PLACES][VQ_PANELS_MAX])
-{
-    __m512bh factor[VQ_PANELS_MAX];
-    VQ_UNROLL(4)
-    for (size_t v = 0; v < panels; v++)
-        factor[v] = (__m512bh)_mm512_loadu_si512(factors + v * step);
-    VQ_UNROLL(6)
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        const __m512bh pair = broadcast(row[i]);
-        VQ_UNROLL(4)
-        for (size_t v = 0; v < panels; v++)
-            sum[i][v] = _mm512_dpbf16_ps(sum[i][v], pair, factor[v]);
-    }
-}
-
-INLINE void correlate_panels(const vq_correlate_tile *t, size_t panels)
-{
-    __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
-    vq_start_avx512(t, panels, sum);
-    for (size_t tap = 0; tap < t->taps; tap++) {
-        const float *in[VQ_PLACES];
-        VQ_UNROLL(6)
-        for (size_t i = 0; i < VQ_PLACES; i++) in[i] = t->in[i] + tap * t->tap_step;
-        const float *line = t->weights + tap * t->line_step;
-        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL) {
-            add_products(in, line, t->panel_step, panels, sum);
-            VQ_UNROLL(6)
-            for (size_t i = 0; i < VQ_PLACES; i++) in[i]++;
-        }
-    }
-    vq_finish_avx512(t, panels, sum);
-}
-
-TARGET void vq_correlate_bf16_avx512(const vq_correlate_tile *t)
-{
-    if (t->panels == 4) correlate_panels(t, 4);
-    else if (t->panels == 3) correlate_panels(t, 3);
-    else if (t->panels == 2) correlate_panels(t, 2);
-    else correlate_panels(t, 1);
-}
-
-INLINE void outer_panels(const vq_outer_tile *t, size_t panels)
-{
-    __m512 sum[VQ_PLACES][VQ_PANELS_MAX];
-    vq_load_avx512(t, panels, sum);
-    for (size_t n = 0; n < t->count[0]; n++)
-        for (size_t y = 0; y < t->count[1]; y++) {
-            const float *a = t->a + n * t->a_step[0] + y * t->a_step[1];
-            const float *b = t->b + n * t->b_step[0] + y * t->b_step[1];
-            for (size_t x = 0; x < t->count[2]; x++, a += t->a_step[2], b += t->b_step[2]) {
-                const float *const row[VQ_PLACES] = {a, a + 1, a + 2, a + 3, a + 4, a + 5};
-                add_products(row, b, VQ_PANEL, panels, sum);
+    const vq_pair *a = m->a + high * m->deep * VQ_BLOCK_WORDS, *b = m->b + panel * m->b_step;
+    const float *start = m->start + high * VQ_BLOCK * m->start_step + panel * VQ_BLOCK;
+    float *to = m->sum + high * VQ_BLOCK * m->sum_step + panel * VQ_BLOCK;
+    __m512 sum[VQ_BLOCK];
+    VQ_UNROLL(16)
+    for (size_t i = 0; i < VQ_BLOCK; i++) sum[i] = _mm512_loadu_ps(start + i * m->start_step);
+    for (size_t k = 0; k < m->deep; k++, a += VQ_BLOCK_WORDS)
+        for (size_t p = 0; p < VQ_BLOCK; p++, b += VQ_BLOCK) {
+            const __m512bh factors = (__m512bh)_mm512_loadu_si512(b);
+            VQ_UNROLL(16)
+            for (size_t i = 0; i < VQ_BLOCK; i++) {
+                const __m512i pair = _mm512_set1_epi32((int32_t)a[i * VQ_BLOCK + p]);
+                sum[i] = _mm512_dpbf16_ps(sum[i], factors, (__m512bh)pair);
             }
         }
-    vq_store_avx512(t, panels, sum);
+    VQ_UNROLL(16)
+    for (size_t i = 0; i < VQ_BLOCK; i++) _mm512_storeu_ps(to + i * m->sum_step, sum[i]);
 }
 
-TARGET void vq_outer_bf16_avx512(const vq_outer_tile *t)
+TARGET static void multiply(const vq_bf16_product *m)
 {
-    if (t->panels == 4) outer_panels(t, 4);
-    else if (t->panels == 3) outer_panels(t, 3);
-    else if (t->panels == 2) outer_panels(t, 2);
-    else outer_panels(t, 1);
+    for (size_t i = 0; i < m->high; i++)
+        for (size_t panel = 0; panel < m->wide; panel++) multiply_panel(m, i, panel);
 }
+
+#include "kernels/correlate_bf16.inc"
+
+/* ---- rounding ------------------------------------------------------------------- */
+
+INLINE __m512 least_of(bool relu)
+{
+    return _mm512_set1_ps(relu ? 0.0f : -__builtin_inff());
+}
+
+INLINE __m512 read(__mmask16 mask, const float *from, __m512 least)
+{
+    return _mm512_max_ps(least, _mm512_maskz_loadu_ps(mask, from)); /* x where not a number */
+}
+
+static inline __mmask16 first_lanes(size_t count)
+{
+    return (__mmask16)(count >= 16 ? 0xffffu : (1u << count) - 1u);
+}
+
+/* Conversion of two vectors puts the second one's numbers into the low half. */
+TARGET void vq_round_bf16_avx512(const float *from, size_t count, bool relu, vq_pair *to)
+{
+    const __m512 least = least_of(relu);
+    for (size_t i = 0; i < count; i += 32) {
+        const size_t left = count - i, more = left > 16 ? left - 16 : 0;
+        __m512 first = read(first_lanes(left), from + i, least), second = _mm512_setzero_ps();
+        if (more) second = read(first_lanes(more), from + i + 16, least);
+        const __m512i pairs = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+        _mm512_mask_storeu_epi32(to + i / 2, first_lanes(left / 2 + left % 2), pairs);
+    }
+}
+
+INLINE __m512i round_vector(__m512 x)
+{
+    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
+}
+
+TARGET void vq_pair_rows_avx512(const vq_pair_rows *r)
+{
+    const __m512 least = least_of(r->relu);
+    for (size_t i = 0; i < r->rows; i++) {
+        __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
+        if (r->low) low = round_vector(read(0xffff, r->low + i * r->step, least));
+        if (r->high) high = round_vector(read(0xffff, r->high + i * r->step, least));
+        _mm512_storeu_si512(r->to + i * VQ_BLOCK,
+                            _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+}
+
+const vq_bf16_kernels vq_bf16_avx512 = {correlate, multiply, vq_round_bf16_avx512,
+                                        vq_pair_rows_avx512};
 
 #endif

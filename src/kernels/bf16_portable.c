@@ -4,51 +4,58 @@
 
 #include <math.h>
 
+#define TARGET
+
 static float add_products(uint32_t x, uint32_t y, float sum)
 {
     sum = fmaf(vq_pair_high(x), vq_pair_high(y), sum);
     return fmaf(vq_pair_low(x), vq_pair_low(y), sum);
 }
 
-static void correlate_panel(const vq_correlate_tile *t, size_t at, const vq_pair *weights)
+/* A row of a block of a times a block of b. */
+static void multiply_row(const vq_pair *a, const vq_pair *b, float *sum)
 {
-    float sum[VQ_PLACES][VQ_PANEL];
-    for (size_t i = 0; i < VQ_PLACES; i++)
-        for (size_t j = 0; j < VQ_PANEL; j++) sum[i][j] = t->start[i][at + j];
-    for (size_t tap = 0; tap < t->taps; tap++) {
-        const vq_pair *line = weights + tap * t->line_step;
-        for (size_t q = 0; q < t->run; q++, line += VQ_PANEL)
-            for (size_t i = 0; i < VQ_PLACES; i++) {
-                const uint32_t pair = ((const vq_pair *)t->in[i])[tap * t->tap_step + q];
-                for (size_t j = 0; j < VQ_PANEL; j++)
-                    sum[i][j] = add_products(pair, line[j], sum[i][j]);
-            }
-    }
-    for (size_t i = 0; i < VQ_PLACES; i++)
-        for (size_t j = 0; j < VQ_PANEL; j++)
-            t->out[i][at + j] = vq_correlate_finish(t, i, at + j, sum[i][j]);
+    for (size_t p = 0; p < VQ_BLOCK; p++, b += VQ_BLOCK)
+        for (size_t j = 0; j < VQ_BLOCK; j++) sum[j] = add_products(a[p], b[j], sum[j]);
 }
 
-void vq_correlate_bf16_portable(const vq_correlate_tile *t)
+static void multiply(const vq_bf16_product *m)
 {
-    for (size_t panel = 0; panel < t->panels; panel++)
-        correlate_panel(t, panel * VQ_PANEL, (const vq_pair *)(t->weights + panel * t->panel_step));
+    for (size_t i = 0; i < m->high * VQ_BLOCK; i++)
+        for (size_t panel = 0; panel < m->wide; panel++) {
+            const vq_pair *a =
+                m->a + i / VQ_BLOCK * m->deep * VQ_BLOCK_WORDS + i % VQ_BLOCK * VQ_BLOCK;
+            const vq_pair *b = m->b + panel * m->b_step;
+            const float *start = m->start + i * m->start_step + panel * VQ_BLOCK;
+            float *sum = m->sum + i * m->sum_step + panel * VQ_BLOCK;
+            for (size_t j = 0; j < VQ_BLOCK; j++) sum[j] = start[j];
+            for (size_t k = 0; k < m->deep; k++)
+                multiply_row(a + k * VQ_BLOCK_WORDS, b + k * VQ_BLOCK_WORDS, sum);
+        }
 }
 
-static void outer_place(const vq_outer_tile *t, const vq_pair *a, const vq_pair *b)
+#include "kernels/correlate_bf16.inc"
+
+static float read(const float *x, bool relu)
 {
-    for (size_t i = 0; i < VQ_PLACES; i++) {
-        float *c = t->c + i * t->c_step;
-        for (size_t j = 0; j < VQ_PANEL * t->panels; j++) c[j] = add_products(a[i], b[j], c[j]);
-    }
+    return relu && *x < 0.0f ? 0.0f : *x;
 }
 
-void vq_outer_bf16_portable(const vq_outer_tile *t)
+static void round_numbers(const float *from, size_t count, bool relu, vq_pair *to)
 {
-    const vq_pair *a = (const vq_pair *)t->a, *b = (const vq_pair *)t->b;
-    for (size_t n = 0; n < t->count[0]; n++)
-        for (size_t y = 0; y < t->count[1]; y++)
-            for (size_t x = 0; x < t->count[2]; x++)
-                outer_place(t, a + n * t->a_step[0] + y * t->a_step[1] + x * t->a_step[2],
-                            b + n * t->b_step[0] + y * t->b_step[1] + x * t->b_step[2]);
+    for (size_t i = 0; i + 1 < count; i += 2)
+        to[i / 2] = vq_pair_of(read(from + i, relu), read(from + i + 1, relu));
+    if (count % 2) to[count / 2] = vq_pair_of(read(from + count - 1, relu), 0.0f);
 }
+
+static void pair_rows(const vq_pair_rows *r)
+{
+    for (size_t i = 0; i < r->rows; i++)
+        for (size_t j = 0; j < VQ_BLOCK; j++) {
+            const float low = r->low ? read(r->low + i * r->step + j, r->relu) : 0.0f;
+            const float high = r->high ? read(r->high + i * r->step + j, r->relu) : 0.0f;
+            r->to[i * VQ_BLOCK + j] = vq_pair_of(low, high);
+        }
+}
+
+const vq_bf16_kernels vq_bf16_portable = {correlate, multiply, round_numbers, pair_rows};

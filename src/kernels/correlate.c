@@ -51,7 +51,7 @@ static void run_whole(const vq_kernels *kernels, const vq_correlation *c, const 
             if (c->residual && c->residual != c->out) __builtin_prefetch(c->residual + at + j);
         }
     }
-    (c->bf16 ? kernels->correlate_bf16 : kernels->correlate)(tile);
+    kernels->correlate(tile);
 }
 
 static void copy_row(const float *from, size_t count, float *to)
@@ -78,7 +78,7 @@ static void run_part(const vq_kernels *kernels, const vq_correlation *c, const p
         if (c->residual) copy_row(c->residual + at, p->channels, e.residual[i]);
         if (c->mask) copy_row(c->mask + at, p->channels, e.mask[i]);
     }
-    (c->bf16 ? kernels->correlate_bf16 : kernels->correlate)(tile);
+    kernels->correlate(tile);
     for (size_t i = 0; i < p->places; i++)
         copy_row(e.out[i], p->channels, c->out + c->out_at[p->place + i] + p->channel);
 }

@@ -34,7 +34,6 @@ typedef struct vq_correlate_tile {
     const float *residual[VQ_PLACES]; /* then this is added; may be `out` */
     bool relu;                        /* then negative numbers are 0 */
 } vq_correlate_tile;
-/** For f32, or for words of bf16 (bf16.h), in which `in` and `weights` then count. */
 typedef void vq_correlate_fn(const vq_correlate_tile *tile);
 
 /** What channel j of place i is where its chain has ended with x. */
@@ -54,7 +53,6 @@ typedef struct vq_outer_tile {
     float *c;
     size_t c_step, panels; /* 1..VQ_PANELS_MAX */
 } vq_outer_tile;
-/** For f32, or for a and b of words of bf16, a word being two places. */
 typedef void vq_outer_fn(const vq_outer_tile *tile);
 
 /** Any number of places and channels, in one thread. */
@@ -71,7 +69,6 @@ typedef struct vq_correlation {
     bool add;             /* chains begin at what `out` holds, not at the bias */
     const float *mask, *residual; /* or NULL; see vq_correlate_tile */
     bool relu;
-    bool bf16; /* run, tap_step, line, depth and in_at count words of `in` and of `weights` */
 } vq_correlation;
 
 struct vq_kernels;

@@ -133,6 +133,7 @@ static inline double vq_sum_lanes(double *lane)
 
 enum { VQ_SEARCH_LANES_MAX = 32 };
 
+struct vq_bf16_kernels;
 struct vq_screening;
 struct vq_winograd_kernels;
 
@@ -142,8 +143,7 @@ typedef struct vq_kernels {
     size_t correlate_panels; /* panels of a tile that keep the registers busy */
     vq_correlate_fn *correlate;
     vq_outer_fn *outer;
-    vq_correlate_fn *correlate_bf16; /* of words of bf16, as is the next */
-    vq_outer_fn *outer_bf16;
+    const struct vq_bf16_kernels *bf16; /* of bf16.h */
     vq_pack_fn *pack;
     vq_argmin_fn *argmin;
     vq_dots_fn *dots;

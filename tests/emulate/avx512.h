@@ -46,6 +46,13 @@ static inline void vq_emulate_mask_storeu_ps(float *to, __mmask16 mask, __m512 f
         if (mask >> i & 1) to[i] = x.f[i];
 }
 
+static inline void vq_emulate_mask_storeu_epi32(void *to, __mmask16 mask, __m512i from)
+{
+    const vq_lanes x = {.whole = from};
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) memcpy((char *)to + 4 * i, &x.u[i], 4);
+}
+
 static inline float vq_emulate_reduce_min_ps(__m512 from)
 {
     /* Halves over halves, and the second operand where one is not a number. */
@@ -129,6 +136,13 @@ static inline __m256i vq_emulate_cvtneps_pbh(__m512 from)
     return to;
 }
 
+static inline __m512i vq_emulate_cvtne2ps_pbh(__m512 upper, __m512 lower)
+{
+    const vq_lanes to = {.whole_half = {vq_emulate_cvtneps_pbh(lower),
+                                        vq_emulate_cvtneps_pbh(upper)}};
+    return to.whole;
+}
+
 /* Subnormal numbers become zeros of their sign. */
 static inline __m256 vq_emulate_flush(__m256 x)
 {
@@ -165,6 +179,7 @@ static inline __m512 vq_emulate_dpbf16_ps(__m512 start, __m512i x, __m512i y)
 
 #undef _mm512_maskz_loadu_ps
 #undef _mm512_mask_storeu_ps
+#undef _mm512_mask_storeu_epi32
 #undef _mm512_reduce_min_ps
 #undef _mm512_mask_reduce_min_epi32
 #undef _mm512_mask_reduce_max_epi32
@@ -174,9 +189,11 @@ static inline __m512 vq_emulate_dpbf16_ps(__m512 start, __m512i x, __m512i y)
 #undef _mm512_extractf32x8_ps
 #undef _mm512_cvtepu16_epi32
 #undef _mm512_cvtneps_pbh
+#undef _mm512_cvtne2ps_pbh
 #undef _mm512_dpbf16_ps
 #define _mm512_maskz_loadu_ps vq_emulate_maskz_loadu_ps
 #define _mm512_mask_storeu_ps vq_emulate_mask_storeu_ps
+#define _mm512_mask_storeu_epi32 vq_emulate_mask_storeu_epi32
 #define _mm512_reduce_min_ps vq_emulate_reduce_min_ps
 #define _mm512_mask_reduce_min_epi32 vq_emulate_mask_reduce_min_epi32
 #define _mm512_mask_reduce_max_epi32 vq_emulate_mask_reduce_max_epi32
@@ -187,6 +204,7 @@ static inline __m512 vq_emulate_dpbf16_ps(__m512 start, __m512i x, __m512i y)
 #define _mm512_extractf32x8_ps vq_emulate_extractf32x8_ps
 #define _mm512_cvtepu16_epi32 vq_emulate_cvtepu16_epi32
 #define _mm512_cvtneps_pbh vq_emulate_cvtneps_pbh
+#define _mm512_cvtne2ps_pbh vq_emulate_cvtne2ps_pbh
 #define _mm512_dpbf16_ps(sum, x, y) vq_emulate_dpbf16_ps((sum), (__m512i)(x), (__m512i)(y))
 
 #endif

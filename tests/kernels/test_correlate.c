@@ -255,8 +255,7 @@ static void test_double(void **state)
                                   (ways & ADD) != 0,
                                   ways & MASK ? more : NULL,
                                   ways & RESIDUAL ? more : NULL,
-                                  (ways & RELU) != 0,
-                                  false};
+                                  (ways & RELU) != 0};
         const vq_correlation_double d = {2,
                                          3,
                                          3,

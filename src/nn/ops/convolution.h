@@ -90,6 +90,14 @@ VQ_MUST_USE vq_status vq_convolution_weights(vq_context *ctx, const vq_convoluti
                                              const vq_weights_arrays_real *arrays, real *d_weight,
                                              vq_room scratch);
 
+#ifndef VQ_REAL_DOUBLE
+/** The same in bf16. */
+size_t vq_weights_bf16_scratch(const vq_context *ctx, const vq_convolution *c);
+VQ_MUST_USE vq_status vq_convolution_weights_bf16(vq_context *ctx, const vq_convolution *c,
+                                                  const vq_weights_arrays_real *arrays,
+                                                  float *d_weight, vq_room scratch);
+#endif
+
 /** A way to compute all of these: the functions above, or those of nn/winograd. */
 typedef struct vq_conv_algorithm {
     const char *(*name)(const vq_convolution *c);

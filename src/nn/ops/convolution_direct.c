@@ -4,7 +4,6 @@
  * Work is cut into blocks of places whose input fits a part of the second-level cache: a thread
  * copies it there where it needs padding, is read through a relu or is rounded to bf16. Neither
  * blocks nor threads change a chain. */
-#include <math.h>
 #include <string.h>
 
 #include "base/parallel.h"
@@ -106,11 +105,24 @@ static cut cut_of(const vq_context *ctx, const vq_sides *s, bool relu_from)
 }
 
 typedef struct scratch_parts {
-    real *copy;  /* of each thread */
-    real *cells; /* of each thread: a panel for every place, where classes are joined */
+    real *copy;        /* of each thread */
+    real *cells;       /* of each thread: a panel for every place, where classes are joined */
+    vq_pair *gathered; /* of each thread, in bf16 */
     size_t *in_at, *out_at;
-    size_t copy_size, places;
+    size_t copy_size, gathered_size, places;
 } scratch_parts;
+
+/* Words that the deepest class gathers. */
+static size_t gathered_most(const vq_sides *s)
+{
+    size_t most = 0;
+    for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
+        const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
+        const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
+        most = vq_larger(most, vq_gathered_size(vq_class_depth(s, &rows, &columns)));
+    }
+    return most;
+}
 
 /* With arena.base NULL this measures; the same calls then bind. */
 static scratch_parts scratch_of(const vq_context *ctx, const vq_sides *s, const cut *b,
@@ -122,6 +134,8 @@ static scratch_parts scratch_of(const vq_context *ctx, const vq_sides *s, const 
     parts.copy = vq_arena_get(arena, threads * parts.copy_size, sizeof(real));
     parts.cells =
         vq_arena_get(arena, s->joined ? threads * parts.places * VQ_PANEL : 0, sizeof(real));
+    if (s->c->bf16) parts.gathered_size = gathered_most(s);
+    parts.gathered = vq_arena_get(arena, threads * parts.gathered_size, sizeof(vq_pair));
     parts.in_at = vq_arena_get(arena, threads * parts.places, sizeof(size_t));
     parts.out_at = vq_arena_get(arena, threads * parts.places, sizeof(size_t));
     return parts;
@@ -154,6 +168,7 @@ typedef struct block {
     const real *source; /* row rows.low, column columns.low of the first image */
     size_t source_rows; /* from image to image */
     real *copy, *cells;
+    vq_pair *gathered;
     size_t *in_at, *out_at;
 } block;
 
@@ -164,26 +179,16 @@ static void copy_numbers(const real *from, size_t count, bool relu, real *to)
         for (size_t i = 0; i < count; i++) to[i] = from[i] < 0 ? 0 : from[i];
 }
 
-/* Neighbours become pairs of bf16, an odd last one with a zero. */
-static void round_numbers(const real *from, size_t count, bool relu, real *to)
-{
-    const real least = relu ? 0 : (real)-INFINITY; /* what is not a number is not below it */
-    for (size_t i = 0; i + 1 < count; i += 2)
-        vq_round_pair(from[i] < least ? 0 : from[i], from[i + 1] < least ? 0 : from[i + 1],
-                      &to[i / 2]);
-    if (count % 2) vq_round_pair(from[count - 1] < least ? 0 : from[count - 1], 0, &to[count / 2]);
-}
-
 /* So many places of the source. */
 static void copy_places(const direct_job *job, const real *from, size_t count, real *to)
 {
     const vq_sides *s = job->sides;
     const bool relu = job->arrays->relu_from;
     if (!s->c->bf16) copy_numbers(from, count * s->in, relu, to);
-    else if (s->in % 2 == 0) round_numbers(from, count * s->in, relu, to);
+    else if (s->in % 2 == 0) vq_round_numbers(job->kernels, from, count * s->in, relu, to);
     else
         for (size_t i = 0; i < count; i++, from += s->in, to += s->unit)
-            round_numbers(from, s->in, relu, to);
+            vq_round_numbers(job->kernels, from, s->in, relu, to);
 }
 
 /* One padded row; `from` is NULL outside the image. */
@@ -313,7 +318,7 @@ static void run_class(const direct_job *job, const block *b, const class_part *k
     const real *weights = c->weights;
     vq_stretch y, x;
     c->line = k->columns.taps * s->unit;
-    c->depth = k->rows.taps * c->line;
+    c->depth = vq_class_depth(s, &k->rows, &k->columns);
     for (size_t j = k->among.first; j < k->among.last; j = y.last) {
         y = vq_stretch_of(s, 0, &k->rows, j, k->among.last);
         for (size_t i = 0; i < k->columns.count; i = x.last) {
@@ -322,7 +327,8 @@ static void run_class(const direct_job *job, const block *b, const class_part *k
             c->run = x.taps * s->unit;
             c->weights = weights + (y.tap * c->line + x.tap * s->unit) * VQ_PANEL;
             c->places = place_stretches(job, b, k, &y, &x);
-            vq_correlate_real(job->kernels, s->c->bf16, c);
+            if (s->c->bf16) vq_correlate_pairs(job->kernels, c, b->gathered);
+            else vq_correlate_real(job->kernels, c);
         }
     }
     c->weights = weights + vq_panels_size(s->lanes, c->depth);
@@ -377,6 +383,7 @@ static void run_blocks(void *arg, size_t begin, size_t end, int thread)
         b.rows = span_of(s, 0, b.row, b.row_end);
         b.copy = job->scratch.copy + at * job->scratch.copy_size;
         b.cells = job->scratch.cells + (s->joined ? at * job->scratch.places * VQ_PANEL : 0);
+        b.gathered = job->scratch.gathered + at * job->scratch.gathered_size;
         b.in_at = job->scratch.in_at + at * job->scratch.places;
         b.out_at = job->scratch.out_at + at * job->scratch.places;
         place_source(job, &b);

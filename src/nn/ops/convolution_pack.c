@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/ops/convolution_pack.c -- weights and bias as correlations read them: the bias in whole
- * panels, then for each class its panels of weights, in bf16 pairs of input channels. */
+ * panels, then for each class its panels of weights, in bf16
+ * pairs of input channels. */
+#include <string.h>
+
 #include "base/parallel.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution_sides.h"
@@ -15,7 +18,7 @@ typedef struct pack_job {
 
 static size_t depth_of(const pack_job *job)
 {
-    return job->rows.taps * job->columns.taps * job->sides->unit;
+    return vq_class_depth(job->sides, &job->rows, &job->columns);
 }
 
 /* Where the weights of a lane under one tap begin, those of input channel 0; NULL: they are 0. */
@@ -42,8 +45,9 @@ static void pack_lane(const vq_sides *s, const real *from, size_t step, real *to
         for (size_t i = 0; i < s->in; i++) to[i * VQ_PANEL] = from[i * step];
     else
         for (size_t i = 0; i < s->in; i += 2)
-            vq_round_pair(from[i * step], i + 1 < s->in ? from[(i + 1) * step] : 0,
-                          &to[i / 2 * VQ_PANEL]);
+            *(vq_pair *)&to[i / 2 * VQ_PANEL] =
+                vq_pair_of((float)from[i * step],
+                           i + 1 < s->in ? (float)from[(i + 1) * step] : 0.0f);
 }
 
 /* Item: a tap of a panel. */
@@ -60,7 +64,17 @@ static void pack_range(void *arg, size_t begin, size_t end, int thread)
         real *to = job->to + (panel * depth_of(job) + tap * s->unit) * VQ_PANEL;
         for (size_t lane = 0; lane < VQ_PANEL; lane++)
             pack_lane(s, lane_weights(job, panel * VQ_PANEL + lane, tap), step, to + lane);
+        if (tap + 1 < taps) continue;
+        const size_t used = taps * s->unit; /* the rest of the last block is 0 */
+        memset(to + s->unit * VQ_PANEL, 0, (depth_of(job) - used) * VQ_PANEL * sizeof *to);
     }
+}
+
+static size_t class_depth(const vq_sides *s, size_t class)
+{
+    const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
+    const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
+    return vq_class_depth(s, &rows, &columns);
 }
 
 size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction direction)
@@ -68,8 +82,7 @@ size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction dir
     const vq_sides s = vq_sides_of(c, direction);
     size_t depth = 1; /* the bias */
     for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++)
-        depth += vq_axis_of(&s, 0, class / s.classes[1]).taps *
-                 vq_axis_of(&s, 1, class % s.classes[1]).taps * s.unit;
+        depth += class_depth(&s, class);
     return vq_panels_size(s.lanes, depth) * sizeof(real);
 }
 

@@ -148,7 +148,7 @@ vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction)
 {
     vq_sides s = whole_sides(c, direction);
     s.unit = c->bf16 ? (s.in + 1) / 2 : s.in;
-    s.trimmed = suits_trimming(&s);
+    s.trimmed = !c->bf16 && suits_trimming(&s); /* bf16 is copied with its padding anyway */
     return s;
 }
 

@@ -14,7 +14,7 @@
 #ifndef VQ_NN_OPS_CONVOLUTION_SIDES_H
 #define VQ_NN_OPS_CONVOLUTION_SIDES_H
 
-#include "kernels/correlate.h"
+#include "kernels/bf16.h"
 #include "nn/ops/convolution.h"
 
 /** One axis of the places of one class. */
@@ -63,6 +63,13 @@ enum { VQ_BLOCK_NUMBERS = 48 << 10, VQ_BLOCK_PLACES = 1024 };
 static inline size_t vq_class_places(const vq_sides *s, int i, size_t places)
 {
     return vq_ceil_div(places, s->classes[i] * s->cell[i]);
+}
+
+/** Numbers of the chain of a class, as its weights are packed: in bf16 words, in whole blocks. */
+static inline size_t vq_class_depth(const vq_sides *s, const vq_axis *rows, const vq_axis *columns)
+{
+    const size_t depth = rows->taps * columns->taps * s->unit;
+    return s->c->bf16 ? vq_round_up(depth, VQ_BLOCK) : depth;
 }
 
 /** Panels of the weights of a class. */

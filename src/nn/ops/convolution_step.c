@@ -9,7 +9,8 @@
 
 static const char *direct_name(const vq_convolution *c)
 {
-    return c->bf16 ? "portable bf16" : "portable";
+    (void)c;
+    return "portable";
 }
 
 static const vq_conv_algorithm direct = {
@@ -22,6 +23,24 @@ static const vq_conv_algorithm direct = {
     .weights = vq_convolution_weights,
 };
 
+#ifndef VQ_REAL_DOUBLE
+static const char *bf16_name(const vq_convolution *c)
+{
+    (void)c;
+    return "portable bf16";
+}
+
+static const vq_conv_algorithm bf16 = {
+    .name = bf16_name,
+    .packed_size = vq_convolution_packed_size,
+    .pack = vq_convolution_pack,
+    .scratch = vq_convolution_scratch,
+    .run = vq_convolution_run,
+    .weights_scratch = vq_weights_bf16_scratch,
+    .weights = vq_convolution_weights_bf16,
+};
+#endif
+
 /* Exact plans promise the bits of the direct sums, and transforms would not keep numbers within
  * bf16's few bits; others take what is faster. */
 static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convolution *c)
@@ -29,7 +48,8 @@ static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convol
 #ifdef VQ_REAL_DOUBLE
     (void)run, (void)c;
 #else
-    if (!run->exact && !c->bf16 && vq_winograd_suits(c)) return &vq_conv_winograd;
+    if (c->bf16) return &bf16;
+    if (!run->exact && vq_winograd_suits(c)) return &vq_conv_winograd;
 #endif
     return &direct;
 }

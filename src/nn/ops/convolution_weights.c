@@ -10,11 +10,7 @@
  * order.
  *
  * A convolution of 1 x 1 has nothing to lay out: where channels are whole vectors the products read
- * image and map where they lie.
- *
- * In bf16 a product adds two places that are side by side. A number of the map's strip is the pair
- * of both, and one of the image's strip is the pair of itself and what lies one place, `stride`
- * columns, further on. Where the number of places is odd, the last one has a zero beside it. */
+ * image and map where they lie. */
 #include <string.h>
 
 #include "base/parallel.h"
@@ -34,7 +30,6 @@ typedef struct layout {
     size_t lanes, panels;        /* under one row of the kernel: kernel[1] * width; in panels */
     size_t tiles;                /* strips of the map */
     size_t columns;              /* of a padded row of the image */
-    size_t each, places;         /* places that a product adds, of a row; such groups in a row */
     size_t images, rows;         /* of a chunk: whole images of the map, or some rows of one */
     size_t image_rows;           /* padded rows that so many rows of the map read */
     size_t image_size, map_size; /* numbers of all strips of a chunk */
@@ -51,7 +46,7 @@ static void size_chunk(const vq_convolution *c, layout *l)
     /* Vectors of the last place reach beyond their lanes. */
     l->image_size =
         l->images * l->image_rows * l->columns * l->width * l->strips + VQ_PANEL * l->panels;
-    l->map_size = l->images * l->rows * l->places * VQ_PLACES * l->tiles;
+    l->map_size = l->images * l->rows * c->map[1] * VQ_PLACES * l->tiles;
 }
 
 static layout layout_of(const vq_convolution *c)
@@ -66,8 +61,6 @@ static layout layout_of(const vq_convolution *c)
     l.panels = vq_ceil_div(l.lanes, VQ_PANEL);
     l.tiles = vq_ceil_div(c->out, VQ_PLACES);
     l.columns = (c->map[1] - 1) * c->stride[1] + c->kernel[1];
-    l.each = c->bf16 ? 2 : 1;
-    l.places = vq_ceil_div(c->map[1], l.each);
     size_chunk(c, &l);
     while (l.rows > 1 && l.image_size + l.map_size > CHUNK_MAX) {
         l.rows = vq_ceil_div(l.rows, 2);
@@ -163,28 +156,6 @@ static void strip_image_row(const weights_job *job, const real *from, real *to)
     }
 }
 
-/* Column x of a padded row of the image; NULL outside the image. */
-static const real *column_of(const weights_job *job, const real *from, size_t x)
-{
-    const vq_convolution *c = job->c;
-    const bool inside = from && x >= c->pad[1] && x - c->pad[1] < c->image[1];
-    return inside ? from + (x - c->pad[1]) * c->in : NULL;
-}
-
-/* As strip_image_row(), in pairs. */
-static void pair_image_row(const weights_job *job, const real *from, real *to)
-{
-    const layout *l = &job->l;
-    const size_t strip = l->images * l->image_rows * l->columns * l->width;
-    for (size_t x = 0; x < l->columns; x++, to += l->width) {
-        const real *low = column_of(job, from, x);
-        const real *high = column_of(job, from, x + job->c->stride[1]);
-        for (size_t s = 0; s < l->strips; s++)
-            vq_round_rows(low ? low + s * l->width : NULL, high ? high + s * l->width : NULL,
-                          l->width, job->arrays->relu_image, to + s * strip);
-    }
-}
-
 /* Padded row i of the chunk's images, counted through all of them. */
 static void strip_image(const weights_job *job, size_t i)
 {
@@ -196,15 +167,14 @@ static void strip_image(const weights_job *job, size_t i)
     const size_t line = image * c->image[0] + y - c->pad[0];
     const real *from = inside ? job->arrays->image + line * c->image[1] * c->in : NULL;
     real *to = job->scratch.image + i * l->columns * l->width;
-    if (c->bf16) pair_image_row(job, from, to);
-    else strip_image_row(job, from, to);
+    strip_image_row(job, from, to);
 }
 
 /* Strip by strip, one row of the map; the last strip may have channels that do not exist. */
 static void strip_map_row(const weights_job *job, const real *from, real *to)
 {
     const vq_convolution *c = job->c;
-    const size_t strip = job->l.images * job->l.rows * job->l.places * VQ_PLACES;
+    const size_t strip = job->l.images * job->l.rows * c->map[1] * VQ_PLACES;
     const bool relu = job->arrays->relu_map;
     for (size_t o = 0; o < c->out; o += VQ_PLACES, to += strip) {
         const size_t there = vq_smaller(VQ_PLACES, c->out - o);
@@ -220,21 +190,6 @@ static void strip_map_row(const weights_job *job, const real *from, real *to)
     }
 }
 
-/* As strip_map_row(), in pairs. */
-static void pair_map_row(const weights_job *job, const real *from, real *to)
-{
-    const vq_convolution *c = job->c;
-    const size_t strip = job->l.images * job->l.rows * job->l.places * VQ_PLACES;
-    for (size_t x = 0; x < c->map[1]; x += 2, from += 2 * c->out, to += VQ_PLACES)
-        for (size_t o = 0; o < c->out; o += VQ_PLACES) {
-            const size_t count = vq_smaller(VQ_PLACES, c->out - o);
-            real *lanes = to + o / VQ_PLACES * strip;
-            vq_round_rows(from + o, x + 1 < c->map[1] ? from + c->out + o : NULL, count,
-                          job->arrays->relu_map, lanes);
-            memset(lanes + count, 0, (VQ_PLACES - count) * sizeof *lanes);
-        }
-}
-
 /* Row i of the chunk's maps, counted through all of them. */
 static void strip_map(const weights_job *job, size_t i)
 {
@@ -242,9 +197,8 @@ static void strip_map(const weights_job *job, size_t i)
     const size_t image = i / job->rows, row = i % job->rows;
     const size_t line = (job->first + image) * c->map[0] + job->row + row;
     const real *from = job->arrays->map + line * c->map[1] * c->out;
-    real *to = job->scratch.map + (image * job->l.rows + row) * job->l.places * VQ_PLACES;
-    if (c->bf16) pair_map_row(job, from, to);
-    else strip_map_row(job, from, to);
+    real *to = job->scratch.map + (image * job->l.rows + row) * c->map[1] * VQ_PLACES;
+    strip_map_row(job, from, to);
 }
 
 /* Item: a row of the map, and its share of the rows of its image, so that every item is about as
@@ -270,11 +224,11 @@ static void multiply(void *arg, size_t begin, size_t end, int thread)
     const weights_job *job = arg;
     const vq_convolution *c = job->c;
     const layout *l = &job->l;
-    const size_t line = l->columns * l->width, place = l->images * l->rows * l->places * VQ_PLACES;
+    const size_t line = l->columns * l->width, place = l->images * l->rows * c->map[1] * VQ_PLACES;
     vq_outer_real tile = {
-        .count = {job->images, job->rows, l->places},
-        .a_step = {l->rows * l->places * VQ_PLACES, l->places * VQ_PLACES, VQ_PLACES},
-        .b_step = {l->image_rows * line, c->stride[0] * line, l->each * c->stride[1] * l->width},
+        .count = {job->images, job->rows, c->map[1]},
+        .a_step = {l->rows * c->map[1] * VQ_PLACES, c->map[1] * VQ_PLACES, VQ_PLACES},
+        .b_step = {l->image_rows * line, c->stride[0] * line, c->stride[1] * l->width},
         .c_step = l->panels * VQ_PANEL,
     };
     (void)thread;
@@ -287,7 +241,7 @@ static void multiply(void *arg, size_t begin, size_t end, int thread)
                      panel * VQ_PANEL;
             tile.c = job->scratch.sums + item * VQ_PLACES * tile.c_step + panel * VQ_PANEL;
             tile.panels = vq_smaller(VQ_PANELS_MAX, l->panels - panel);
-            vq_outer_run(job->kernels, c->bf16, &tile);
+            vq_outer_run(job->kernels, &tile);
         }
     }
 }
@@ -307,8 +261,7 @@ static bool reads_in_place(const vq_convolution *c, const vq_weights_arrays_real
     for (int i = 0; i < 2; i++)
         if (c->kernel[i] != 1 || c->stride[i] != 1 || c->pad[i] || c->image[i] != c->map[i])
             return false;
-    return !c->bf16 && !arrays->relu_image && !arrays->relu_map && c->in % VQ_PANEL == 0 &&
-           c->out >= VQ_PLACES;
+    return !arrays->relu_image && !arrays->relu_map && c->in % VQ_PANEL == 0 && c->out >= VQ_PLACES;
 }
 
 /* Item: a tile of the map's channels times a strip. The last tile takes some of the one before with
@@ -329,7 +282,7 @@ static void multiply_in_place(void *arg, size_t begin, size_t end, int thread)
         tile.a = job->arrays->map + job->place * c->out + o;
         tile.b = job->arrays->image + job->place * c->in + item / l->tiles * l->width;
         tile.c = job->scratch.sums + item * VQ_PLACES * tile.c_step;
-        vq_outer_run(job->kernels, false, &tile);
+        vq_outer_run(job->kernels, &tile);
     }
 }
 

@@ -8,21 +8,33 @@
 #include "kernels/kernels.h"
 #include "nn/real.h"
 
-#ifdef VQ_REAL_DOUBLE
+#ifdef VQ_REAL_DOUBLE /* without bf16 */
 
 typedef vq_correlation_double vq_correlation_real;
 typedef vq_outer_double vq_outer_real;
 
-static inline void vq_correlate_real(const vq_kernels *kernels, bool bf16, vq_correlation_real *c)
+static inline void vq_correlate_real(const vq_kernels *kernels, const vq_correlation_real *c)
 {
-    (void)kernels, (void)bf16;
+    (void)kernels;
     vq_correlate_f64(c);
 }
 
-static inline void vq_outer_run(const vq_kernels *kernels, bool bf16, const vq_outer_real *tile)
+static inline void vq_correlate_pairs(const vq_kernels *kernels, const vq_correlation_real *c,
+                                      vq_pair *gathered)
 {
-    (void)kernels, (void)bf16;
+    (void)kernels, (void)c, (void)gathered;
+}
+
+static inline void vq_outer_run(const vq_kernels *kernels, const vq_outer_real *tile)
+{
+    (void)kernels;
     vq_outer_f64(tile);
+}
+
+static inline void vq_round_numbers(const vq_kernels *kernels, const real *from, size_t count,
+                                    bool relu, real *to)
+{
+    (void)kernels, (void)from, (void)count, (void)relu, (void)to;
 }
 
 #else
@@ -30,34 +42,29 @@ static inline void vq_outer_run(const vq_kernels *kernels, bool bf16, const vq_o
 typedef vq_correlation vq_correlation_real;
 typedef vq_outer_tile vq_outer_real;
 
-static inline void vq_correlate_real(const vq_kernels *kernels, bool bf16, vq_correlation_real *c)
+static inline void vq_correlate_real(const vq_kernels *kernels, const vq_correlation_real *c)
 {
-    c->bf16 = bf16;
     vq_correlate(kernels, c);
 }
 
-static inline void vq_outer_run(const vq_kernels *kernels, bool bf16, const vq_outer_real *tile)
+static inline void vq_correlate_pairs(const vq_kernels *kernels, const vq_correlation_real *c,
+                                      vq_pair *gathered)
 {
-    (bf16 ? kernels->outer_bf16 : kernels->outer)(tile);
+    kernels->bf16->correlate(c, gathered);
+}
+
+static inline void vq_outer_run(const vq_kernels *kernels, const vq_outer_real *tile)
+{
+    kernels->outer(tile);
+}
+
+/** Neighbours become words of bf16. */
+static inline void vq_round_numbers(const vq_kernels *kernels, const real *from, size_t count,
+                                    bool relu, real *to)
+{
+    kernels->bf16->round(from, count, relu, (vq_pair *)to);
 }
 
 #endif
-
-/** The number in `to` becomes a pair of bf16. Plans in double have none. */
-static inline void vq_round_pair(real low, real high, real *to)
-{
-    *(vq_pair *)to = vq_pair_of((float)low, (float)high);
-}
-
-/** As many pairs of bf16, of the numbers of two rows; NULL: zeros. With `relu` they are read
- *  through max(0, .). */
-static inline void vq_round_rows(const real *low, const real *high, size_t count, bool relu,
-                                 real *to)
-{
-    for (size_t i = 0; i < count; i++) {
-        const real a = low ? low[i] : 0, b = high ? high[i] : 0;
-        vq_round_pair(relu && a < 0 ? 0 : a, relu && b < 0 ? 0 : b, &to[i]);
-    }
-}
 
 #endif
