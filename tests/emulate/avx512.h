@@ -138,8 +138,8 @@ static inline __m256i vq_emulate_cvtneps_pbh(__m512 from)
 
 static inline __m512i vq_emulate_cvtne2ps_pbh(__m512 upper, __m512 lower)
 {
-    const vq_lanes to = {.whole_half = {vq_emulate_cvtneps_pbh(lower),
-                                        vq_emulate_cvtneps_pbh(upper)}};
+    const vq_lanes to = {
+        .whole_half = {vq_emulate_cvtneps_pbh(lower), vq_emulate_cvtneps_pbh(upper)}};
     return to.whole;
 }
 
