@@ -66,28 +66,44 @@ TARGET static void multiply_1x1(const blocks *m)
     VQ_TILE_STORE(0, m->sum[0], m->step);
 }
 
+/* Blocks of a row that are multiplied with all columns before the next ones: two rows of so many
+ * stay in the first-level cache, and with them what b brings by (2.3 TFLOP/s instead of 1.4 where
+ * rows have 36, measured). */
+enum { DEEP_MAX = 12 };
+
+/* Blocks [first, first + deep) of each row, for all columns. */
+TARGET static void multiply_part(const vq_bf16_product *p, size_t first, size_t deep)
+{
+    const float *start = first ? p->sum : p->start;
+    const size_t start_step = first ? p->sum_step : p->start_step;
+    const vq_pair *a = p->a + first * VQ_BLOCK_WORDS;
+    size_t wide = 0;
+    for (size_t panel = 0; panel < p->wide; panel += wide) {
+        const float *from = start + panel * VQ_BLOCK;
+        float *sum = p->sum + panel * VQ_BLOCK;
+        const vq_pair *b = p->b + panel * p->b_step + first * VQ_BLOCK_WORDS;
+        const blocks m = {.a = {a, a + p->deep * VQ_BLOCK_WORDS},
+                          .b = {b, b + p->b_step},
+                          .start = {from, from + VQ_BLOCK * start_step},
+                          .sum = {sum, sum + VQ_BLOCK * p->sum_step},
+                          .deep = deep,
+                          .start_step = start_step * sizeof(float),
+                          .step = p->sum_step * sizeof(float)};
+        wide = p->high == 2 && panel + 1 < p->wide ? 2 : 1;
+        if (wide == 2) multiply_2x2(&m);
+        else if (p->high == 2) multiply_2x1(&m);
+        else multiply_1x1(&m);
+    }
+}
+
 TARGET static void multiply(const vq_bf16_product *p)
 {
-    const size_t row = p->deep * VQ_BLOCK_WORDS;
-    const bool two = p->high == 2;
+    const size_t parts = vq_ceil_div(vq_larger(p->deep, 1), DEEP_MAX);
+    const size_t deep = vq_ceil_div(p->deep, parts);
     vq_tiles_begin();
-    for (size_t panel = 0; panel < p->wide;) {
-        const float *start = p->start + panel * VQ_BLOCK;
-        float *sum = p->sum + panel * VQ_BLOCK;
-        const vq_pair *b = p->b + panel * p->b_step;
-        const blocks m = {.a = {p->a, p->a + row},
-                          .b = {b, b + p->b_step},
-                          .start = {start, start + VQ_BLOCK * p->start_step},
-                          .sum = {sum, sum + VQ_BLOCK * p->sum_step},
-                          .deep = p->deep,
-                          .start_step = p->start_step * sizeof(float),
-                          .step = p->sum_step * sizeof(float)};
-        const bool both = two && panel + 1 < p->wide;
-        if (both) multiply_2x2(&m);
-        else if (two) multiply_2x1(&m);
-        else multiply_1x1(&m);
-        panel += both ? 2 : 1;
-    }
+    multiply_part(p, 0, deep);
+    for (size_t first = deep; first < p->deep; first += deep)
+        multiply_part(p, first, vq_smaller(deep, p->deep - first));
     _tile_release();
 }
 

@@ -20,7 +20,7 @@
 #ifndef VQ_REAL_DOUBLE
 
 enum {
-    WORDS_MAX = 256, /* of a channel of a chunk's map, where one of its rows has no more */
+    WORDS_MAX = 512, /* of a channel of a chunk's map, where one of its rows has no more */
     WIDE = 2,        /* panels that an item gathers */
 };
 
