@@ -3,15 +3,15 @@
  *
  * Pieces, at most one a thread, are claimed, not dealt out: a thread that the system does not let
  * begin holds nobody up, as another takes its piece; one that is stopped within a piece is waited
- * for. Who finds nothing to do looks for a few microseconds, which is how
- * long a training step rests between two operations, and then sleeps; on a machine that others
- * use, threads that keep looking would take the processors from those that compute. */
+ * for. Who finds nothing to do looks for some tens of microseconds, longer than a training
+ * step rests between two operations, and then sleeps; on a machine that others use, threads that
+ * keep looking would take the processors from those that compute. */
 #include "base/pool.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
 enum {
-    LOOKS = 1000,    /* times that a thread looks before it sleeps: some 20 microseconds */
+    LOOKS = 4000,    /* times that a thread looks before it sleeps: 40 to 80 microseconds */
     PIECE_BITS = 16, /* of the ticket, for the next piece and for how many there are */
     PIECE_MASK = (1 << PIECE_BITS) - 1
 };
