@@ -32,16 +32,31 @@ enum { VQ_TILE = 16, VQ_TILE_WORDS = VQ_TILE * VQ_TILE };
         VQ_MEMORY;                                                                                 \
     } while (0)
 
+/** What _tile_loadconfig() takes. */
+typedef struct vq_tile_shapes {
+    uint8_t palette, start, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+} vq_tile_shapes;
+
+#define VQ_TILES_WHOLE                                                                             \
+    {                                                                                              \
+        .palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {                     \
+            16,                                                                                    \
+            16,                                                                                    \
+            16,                                                                                    \
+            16,                                                                                    \
+            16,                                                                                    \
+            16,                                                                                    \
+            16,                                                                                    \
+            16                                                                                     \
+        }                                                                                          \
+    }
+
 /** Makes every tile whole, for this thread, until _tile_release(): about 50 ns for both. */
 VQ_AMX static inline void vq_tiles_begin(void)
 {
-    static const struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } whole = {.palette = 1,
-               .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-               .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+    static const vq_tile_shapes whole = VQ_TILES_WHOLE;
     _tile_loadconfig(&whole);
 }
 

@@ -360,6 +360,6 @@ const vq_kernels vq_kernels_avx512 = {.name = "avx512", KERNELS, .bf16 = &vq_bf1
 const vq_kernels vq_kernels_avx512bf16 = {
     .name = "avx512bf16", KERNELS, .bf16 = &vq_bf16_avx512, .screening = &vq_screening_avx512};
 const vq_kernels vq_kernels_amx = {
-    .name = "amx", KERNELS, .bf16 = &vq_bf16_amx, .screening = &vq_screening_avx512};
+    .name = "amx", KERNELS, .bf16 = &vq_bf16_amx, .screening = &vq_screening_amx};
 
 #endif

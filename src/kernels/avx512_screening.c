@@ -3,14 +3,13 @@
 #include "kernels/screening.h"
 
 #if defined(__x86_64__)
+#include "kernels/avx512_screening.h"
 #include "kernels/x86.h"
-#include <immintrin.h>
 
-#define TARGET                                                                                     \
-    __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,popcnt")))
-#define INLINE TARGET static inline __attribute__((always_inline))
+#define TARGET VQ_SCREENING
+#define INLINE VQ_SCREENING static inline __attribute__((always_inline))
 
-enum { LANES = 32, HALF = 8 };
+enum { LANES = VQ_SCREENING_LANES, HALF = 8 };
 
 /* Beyond this length products might overflow; see screening.h. */
 static const float longest = 0x1p60f;
@@ -50,9 +49,10 @@ INLINE void store_bounds(size_t depth, const measure *m, float *length, float *g
     _mm512_storeu_ps(gap, _mm512_mask_mov_ps(infinite, sure, _mm512_mul_ps(bound, up)));
 }
 
-TARGET static void pack(size_t depth, size_t width, const float *from, uint32_t *to, float *length,
-                        float *gap)
+TARGET void vq_screen_round_avx512(size_t depth, size_t words, size_t width, const float *from,
+                                   uint32_t *to, float *length, float *gap)
 {
+    const size_t pairs = depth / 2 + depth % 2;
     for (size_t i = 0; i < width; i += 16) {
         measure m = {_mm512_setzero_ps(), _mm512_setzero_ps()};
         for (size_t p = 0; p < depth; p += 2) {
@@ -63,20 +63,39 @@ TARGET static void pack(size_t depth, size_t width, const float *from, uint32_t 
             _mm512_storeu_si512(to + p / 2 * width + i,
                                 _mm512_or_si512(_mm512_srli_epi32(low, 16), high));
         }
+        for (size_t p = pairs; p < words; p++)
+            _mm512_storeu_si512(to + p * width + i, _mm512_setzero_si512());
         store_bounds(depth, &m, length + i, gap + i);
     }
+}
+
+/* No more words than hold the numbers. */
+static size_t words_of(size_t depth)
+{
+    return depth / 2 + depth % 2;
+}
+
+static void pack(size_t depth, size_t width, const float *from, uint32_t *to, float *length,
+                 float *gap)
+{
+    vq_screen_round_avx512(depth, words_of(depth), width, from, to, length, gap);
+}
+
+static void pack_codes(size_t depth, const float *from, uint32_t *to, float *length, float *gap)
+{
+    pack(depth, VQ_CODE_PANEL, from, to, length, gap);
 }
 
 /* ---- scores -------------------------------------------------------------------- */
 
 /* The least scores of half a group, continued in `least`. */
-INLINE void score_half(size_t pairs, const uint32_t *x, const uint32_t *codes, const float *half,
+INLINE void score_half(size_t words, const uint32_t *x, const uint32_t *codes, const float *half,
                        __m512 least[2])
 {
     __m512 sum[HALF][2];
     VQ_UNROLL(8)
     for (size_t j = 0; j < HALF; j++) sum[j][0] = sum[j][1] = _mm512_setzero_ps();
-    for (size_t p = 0; p < pairs; p++, x += LANES, codes += VQ_CODE_PANEL) {
+    for (size_t p = 0; p < words; p++, x += LANES, codes += VQ_CODE_PANEL) {
         const __m512bh x0 = (__m512bh)_mm512_loadu_si512(x);
         const __m512bh x1 = (__m512bh)_mm512_loadu_si512(x + 16);
         VQ_UNROLL(8)
@@ -94,34 +113,25 @@ INLINE void score_half(size_t pairs, const uint32_t *x, const uint32_t *codes, c
     }
 }
 
-TARGET static void screen(size_t depth, const vq_screen_tile *x, const uint32_t *codes,
+TARGET static void screen(size_t words, const vq_screen_tile *x, const uint32_t *codes,
                           const float *half, const vq_screen_group *groups, size_t count,
                           float *low, float *threshold)
 {
-    const size_t pairs = depth / 2 + depth % 2;
     const __m512 infinite = _mm512_set1_ps(__builtin_inff());
     __m512 limit[2] = {_mm512_loadu_ps(threshold), _mm512_loadu_ps(threshold + 16)};
     for (size_t g = 0; g < count; g++, half += VQ_CODE_PANEL, low += LANES) {
         __m512 least[2] = {infinite, infinite};
-        score_half(pairs, x->pairs, codes, half, least);
-        score_half(pairs, x->pairs, codes + HALF, half + HALF, least);
-        codes += pairs * VQ_CODE_PANEL;
-        VQ_UNROLL(2)
-        for (size_t v = 0; v < 2; v++) {
-            const __m512 gap = _mm512_loadu_ps(x->gap + 16 * v);
-            const __m512 length = _mm512_loadu_ps(x->length + 16 * v);
-            __m512 bound = _mm512_set1_ps(groups[g].fixed);
-            bound = _mm512_fmadd_ps(length, _mm512_set1_ps(groups[g].gap), bound);
-            bound = _mm512_fmadd_ps(gap, _mm512_set1_ps(groups[g].length), bound);
-            limit[v] = _mm512_min_ps(_mm512_add_ps(least[v], bound), limit[v]);
-            _mm512_storeu_ps(low + 16 * v, _mm512_sub_ps(least[v], bound));
-        }
+        score_half(words, x->pairs, codes, half, least);
+        score_half(words, x->pairs, codes + HALF, half + HALF, least);
+        codes += words * VQ_CODE_PANEL;
+        vq_screen_bound(x, groups + g, least, low, limit);
     }
     _mm512_storeu_ps(threshold, limit[0]);
     _mm512_storeu_ps(threshold + 16, limit[1]);
 }
 
-TARGET static size_t pass(size_t count, const float *low, const float *threshold, uint32_t *mask)
+TARGET size_t vq_screen_pass_avx512(size_t count, const float *low, const float *threshold,
+                                    uint32_t *mask)
 {
     const __m512 limit0 = _mm512_loadu_ps(threshold), limit1 = _mm512_loadu_ps(threshold + 16);
     size_t passed = 0;
@@ -137,7 +147,9 @@ TARGET static size_t pass(size_t count, const float *low, const float *threshold
 
 /* ---- scoring again ------------------------------------------------------------- */
 
-enum { TOGETHER = 8 }; /* groups that are scored side by side, to cover the latency */
+/* Groups that are scored side by side, to cover the latency. The addresses of more would not stay
+ * in registers, which costs more than it covers. */
+enum { TOGETHER = 6 };
 
 typedef struct waiting {
     size_t count;
@@ -169,25 +181,25 @@ INLINE void score_waiting(const again_job *job, const waiting *w, size_t count)
 {
     __m512 sum[TOGETHER];
     const float *x[TOGETHER], *codes[TOGETHER];
-    VQ_UNROLL(8)
+    VQ_UNROLL(6)
     for (size_t i = 0; i < count; i++) {
         sum[i] = _mm512_setzero_ps();
         x[i] = job->x + w->lane[i];
         codes[i] = job->codes + w->group[i] * VQ_CODE_PANEL * job->depth;
     }
     for (size_t p = 0; p < job->depth; p++) {
-        VQ_UNROLL(8)
+        VQ_UNROLL(6)
         for (size_t i = 0; i < count; i++)
             sum[i] = _mm512_fmadd_ps(_mm512_set1_ps(x[i][p * LANES]),
                                      _mm512_loadu_ps(codes[i] + p * VQ_CODE_PANEL), sum[i]);
     }
-    VQ_UNROLL(8)
+    VQ_UNROLL(6)
     for (size_t i = 0; i < count; i++) settle(job, w->group[i], w->lane[i], sum[i]);
 }
 
-TARGET static void again(size_t depth, const float *x, const float *codes, const float *half,
-                         size_t count, const uint32_t *mask, int32_t first, float *best,
-                         int32_t *at)
+TARGET void vq_screen_again_avx512(size_t depth, const float *x, const float *codes,
+                                   const float *half, size_t count, const uint32_t *mask,
+                                   int32_t first, float *best, int32_t *at)
 {
     const again_job job = {depth, x, codes, half, first, best, at};
     waiting w = {0};
@@ -205,6 +217,12 @@ TARGET static void again(size_t depth, const float *x, const float *codes, const
     }
 }
 
-const vq_screening vq_screening_avx512 = {pack, screen, pass, again};
+/* Elsewhere rounding the vectors and scoring survivors again eat up what the products save. With
+ * fewer than 3 numbers neighbouring codes are so near that most pass; fewer vectors do not repay
+ * what rounding the codes costs. */
+static const vq_screen_sizes pays[] = {{3, 256, 64}, {8, 128, 64}, {0}};
+
+const vq_screening vq_screening_avx512 = {
+    pays, words_of, pack, pack_codes, screen, vq_screen_pass_avx512, vq_screen_again_avx512};
 
 #endif

@@ -17,22 +17,17 @@ enum {
     SAMPLE = 256,         /* codes whose mean is the centre */
     FAR = 4,              /* times the common distance: codes left out of it */
     PIECE_WORK = 1 << 14, /* numbers of codes for which a thread is worth waking */
-    SCREEN_DIM_MAX = 1 << 17,
-    SCREEN_VECTORS = 64 /* fewer do not repay what rounding the codes costs */
+    SCREEN_DIM_MAX = 1 << 17
 };
 
-/* Where screening is faster, measured on cores with AVX-512 BF16 with vectors and codes of normal
- * numbers: elsewhere, rounding the vectors and scoring survivors again eat up what it saves. With
- * fewer than 3 numbers neighbouring codes are so near that most pass. */
+/* By sizes alone, so that it does not depend on what the numbers are. */
 static bool screening_pays(const vq_code_index *index, size_t n)
 {
-    static const struct {
-        size_t dim, n_codes; /* both at least */
-    } rows[] = {{3, 256}, {8, 128}};
-    if (!index->kernels->screening || index->dim > SCREEN_DIM_MAX || n < SCREEN_VECTORS)
-        return false;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (index->dim >= rows[i].dim && index->n_codes >= rows[i].n_codes) return true;
+    const vq_screening *screening = index->kernels->screening;
+    if (!screening || index->dim > SCREEN_DIM_MAX) return false;
+    for (const vq_screen_sizes *least = screening->pays; least->dim; least++)
+        if (index->dim >= least->dim && index->n_codes >= least->n_codes && n >= least->n)
+            return true;
     return false;
 }
 
@@ -45,8 +40,7 @@ static void layout(vq_code_index *index, vq_arena *arena)
     index->half = vq_arena_get(arena, padded, sizeof(float));
     index->packed = vq_arena_get(arena, padded * index->dim, sizeof(float));
     if (!index->screened) return;
-    index->screen.pairs =
-        vq_arena_get(arena, padded * vq_ceil_div(index->dim, 2), sizeof(uint32_t));
+    index->screen.pairs = vq_arena_get(arena, padded * index->screen.words, sizeof(uint32_t));
     index->screen.groups = vq_arena_get(arena, index->panels, sizeof(vq_screen_group));
 }
 
@@ -60,6 +54,7 @@ size_t vq_code_index_plan(const vq_context *ctx, size_t dim, size_t n_codes, siz
         .n_codes = n_codes,
         .panels = vq_ceil_div(n_codes, VQ_CODE_PANEL),
     };
+    if (index->kernels->screening) index->screen.words = index->kernels->screening->words(dim);
     index->screened = screening_pays(index, n);
     layout(index, &arena);
     return arena.used;
@@ -148,20 +143,17 @@ static float upward(float value)
 
 static void screen_panel(const vq_code_index *index, size_t panel)
 {
-    const size_t pairs = vq_ceil_div(index->dim, 2);
-    const size_t left = index->n_codes - panel * VQ_CODE_PANEL;
+    const size_t first = panel * VQ_CODE_PANEL, left = index->n_codes - first;
     float length[VQ_CODE_PANEL], gap[VQ_CODE_PANEL];
     float longest = 0.0f, widest = 0.0f, highest = 0.0f;
-    index->kernels->screening->pack(index->dim, VQ_CODE_PANEL,
-                                    index->packed + panel * VQ_CODE_PANEL * index->dim,
-                                    index->screen.pairs + panel * VQ_CODE_PANEL * pairs, length,
-                                    gap);
+    index->kernels->screening->pack_codes(index->dim, index->packed + first * index->dim,
+                                          index->screen.pairs + first * index->screen.words, length,
+                                          gap);
     for (size_t j = 0; j < VQ_CODE_PANEL && j < left; j++) {
         /* Written so that what is not a number counts as the largest. */
         if (!(length[j] + gap[j] <= longest)) longest = length[j] + gap[j];
         if (!(gap[j] <= widest)) widest = gap[j];
-        if (!(index->half[panel * VQ_CODE_PANEL + j] <= highest))
-            highest = index->half[panel * VQ_CODE_PANEL + j];
+        if (!(index->half[first + j] <= highest)) highest = index->half[first + j];
     }
     index->screen.groups[panel] = (vq_screen_group){
         .length = upward(longest),

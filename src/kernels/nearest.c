@@ -67,7 +67,7 @@ static scratch scratch_of(const nearest_job *job, vq_arena *arena)
         .dot = vq_arena_get(arena, job->block_panels * VQ_CODE_PANEL, sizeof(float)),
     };
     if (!job->index->screened) return s;
-    s.pairs = vq_arena_get(arena, vectors * vq_ceil_div(dim, 2), sizeof(uint32_t));
+    s.pairs = vq_arena_get(arena, vectors * job->index->screen.words, sizeof(uint32_t));
     s.length = vq_arena_get(arena, vectors, sizeof(float));
     s.gap = vq_arena_get(arena, vectors, sizeof(float));
     s.threshold = vq_arena_get(arena, vectors, sizeof(float));
@@ -170,12 +170,12 @@ static void search_screened(const nearest_job *job, scratch *s, size_t tile, ran
     const vq_screening *screening = job->kernels->screening;
     const size_t lanes = job->kernels->search_lanes, vector = tile * lanes;
     const size_t first = panels.begin * VQ_CODE_PANEL, count = panels.end - panels.begin;
-    const size_t pairs = vq_ceil_div(index->dim, 2);
-    const vq_screen_tile x = {s->pairs + vector * pairs, s->length + vector, s->gap + vector};
+    const size_t words = index->screen.words;
+    const vq_screen_tile x = {s->pairs + vector * words, s->length + vector, s->gap + vector};
     float *threshold = s->threshold + vector;
     for (size_t i = 0; i < lanes; i++)
         if (s->best[vector + i] < threshold[i]) threshold[i] = s->best[vector + i];
-    screening->screen(index->dim, &x, index->screen.pairs + first * pairs, index->half + first,
+    screening->screen(words, &x, index->screen.pairs + first * words, index->half + first,
                       index->screen.groups + panels.begin, count, s->low, threshold);
     const size_t passed = screening->pass(count, s->low, threshold, s->mask);
     if (passed > count * lanes / PASS_SHARE) {
@@ -212,8 +212,8 @@ static void search_tiles(const nearest_job *job, scratch *s, range tiles, range 
     for (size_t t = 0; index->screened && t < count; t++) {
         const size_t vector = t * lanes;
         job->kernels->screening->pack(index->dim, lanes, s->x + vector * index->dim,
-                                      s->pairs + vector * vq_ceil_div(index->dim, 2),
-                                      s->length + vector, s->gap + vector);
+                                      s->pairs + vector * index->screen.words, s->length + vector,
+                                      s->gap + vector);
         for (size_t i = 0; i < lanes; i++) s->threshold[vector + i] = INFINITY;
     }
     for (range block = panels; block.begin < panels.end; block.begin = block.end) {

@@ -14,7 +14,7 @@ vq_pack_fn vq_pack_x86;
 vq_screen_rows_fn vq_screen_rows_x86;
 vq_list_rows_fn vq_list_rows_x86;
 
-/** For processors with AVX-512 BF16; its tiles have 32 lanes. */
-extern const struct vq_screening vq_screening_avx512;
+/** For processors with AVX-512 BF16, and for those with AMX besides; their tiles have 32 lanes. */
+extern const struct vq_screening vq_screening_avx512, vq_screening_amx;
 
 #endif

@@ -39,11 +39,11 @@ static inline __m512 vq_emulate_maskz_loadu_ps(__mmask16 mask, const float *from
     return x.all;
 }
 
-static inline void vq_emulate_mask_storeu_ps(float *to, __mmask16 mask, __m512 from)
+static inline void vq_emulate_mask_storeu_ps(void *to, __mmask16 mask, __m512 from)
 {
     const vq_lanes x = {.all = from};
     for (int i = 0; i < 16; i++)
-        if (mask >> i & 1) to[i] = x.f[i];
+        if (mask >> i & 1) memcpy((float *)to + i, &x.u[i], sizeof x.u[i]);
 }
 
 static inline void vq_emulate_mask_storeu_epi32(void *to, __mmask16 mask, __m512i from)

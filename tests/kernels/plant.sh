@@ -16,7 +16,7 @@ triple=aarch64-linux-gnu
 export OMP_WAIT_POLICY=passive
 
 # How each kind of kernels is made and run: `arm` in an emulated processor, `emulated` those of
-# AVX-512 as tests/emulate has them, `native` all that this processor has.
+# AVX-512 and AMX as tests/emulate has them, `native` all that this processor has.
 compile() # ARCH
 {
     case $1 in
@@ -83,6 +83,7 @@ arch_of()
     case $1 in
     neon) echo arm ;;
     avx512 | screening) echo "$avx512" ;;
+    amx) echo "$amx" ;;
     *) echo native ;;
     esac
 }
@@ -91,6 +92,8 @@ rm -rf "$out"
 mkdir -p "$out"
 avx512=native
 grep -qsw avx512_bf16 /proc/cpuinfo || avx512=emulated
+amx=native
+grep -qsw amx_bf16 /proc/cpuinfo || amx=emulated
 
 # can_run ARCH
 can_run()

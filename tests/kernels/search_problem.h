@@ -8,6 +8,7 @@
 #include "kernels/nearest.h"
 #include "kernels/pack.h"
 #include "tables.h"
+#include <float.h>
 #include <math.h>
 
 typedef struct problem {
@@ -42,6 +43,17 @@ static inline void problem_destroy(problem *p)
     free_guarded(p->codes);
 }
 
+/** To the nearest number of bf16, ties to the even one; subnormal ones are zero. */
+static inline float rounded(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    if (fabsf(number) < FLT_MIN) bits &= 0x80000000u;
+    bits = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
 /** An index and the memory it lies in. */
 typedef struct built_index {
     vq_code_index index;
@@ -54,8 +66,7 @@ static inline size_t index_size(const vq_code_index *index)
 {
     const size_t codes = index->panels * VQ_CODE_PANEL;
     return 6 * 64 + (2 * index->dim + codes * (index->dim + 1)) * sizeof(float) +
-           codes * vq_ceil_div(index->dim, 2) * sizeof(uint32_t) +
-           index->panels * sizeof(vq_screen_group);
+           codes * index->screen.words * sizeof(uint32_t) + index->panels * sizeof(vq_screen_group);
 }
 
 /** Builds an index; `screened` makes it screened where the table can, however small it is. */

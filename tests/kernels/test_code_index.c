@@ -97,26 +97,16 @@ static void test_centre(void **state)
     }
 }
 
-static double as_number(uint32_t high_half)
-{
-    float number;
-    memcpy(&number, &high_half, sizeof number);
-    return (double)number;
-}
-
 /* The bounds of screening.h, E, R and 8 u H, hold in double. */
 static void check_group(const vq_kernels *t, const vq_code_index *index, size_t group)
 {
     const vq_screen_group *bound = &index->screen.groups[group];
-    const uint32_t *pairs =
-        index->screen.pairs + group * VQ_CODE_PANEL * vq_ceil_div(index->dim, 2);
     for (size_t j = 0; j < VQ_CODE_PANEL && group * VQ_CODE_PANEL + j < index->n_codes; j++) {
         const float *code = packed_code(index, group * VQ_CODE_PANEL + j);
         double length = 0.0, gap = 0.0;
         for (size_t p = 0; p < index->dim; p++) {
-            const uint32_t pair = pairs[p / 2 * VQ_CODE_PANEL + j];
             const double number = (double)code[p * VQ_CODE_PANEL];
-            const double lost = number - as_number(p % 2 ? pair & 0xffff0000u : pair << 16);
+            const double lost = number - (double)rounded(code[p * VQ_CODE_PANEL]);
             length += number * number;
             gap += lost * lost;
         }

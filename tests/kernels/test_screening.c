@@ -2,20 +2,8 @@
  * tests/kernels/test_screening.c -- the kernels of screening.h, each against its definition: what
  * is rounded and how far, whether the bounds bound, and that the nearest code always passes. */
 #include "search_problem.h"
-#include <float.h>
 
 /* ---- rounding ------------------------------------------------------------------------ */
-
-/* To the nearest of the numbers with 8 bits, ties to the even one; subnormal ones are zero. */
-static float rounded(float number)
-{
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    if (fabsf(number) < FLT_MIN) bits &= 0x80000000u;
-    bits = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
 
 static float pair_number(const uint32_t *pairs, size_t width, size_t p, size_t i)
 {
@@ -71,7 +59,7 @@ static void check_column(const char *name, size_t depth, const float *from, cons
 
 static void check_pack(const vq_kernels *t, vq_random *random, size_t depth, size_t width)
 {
-    const size_t pairs = vq_ceil_div(depth, 2) * width;
+    const size_t pairs = t->screening->words(depth) * width;
     float *from = columns(random, depth, width), *to = guarded(random, pairs);
     float *length = guarded(random, width), *gap = guarded(random, width);
     float *old_to = guarded_copy(to, pairs), *old_gap = guarded_copy(gap, width);
@@ -79,8 +67,9 @@ static void check_pack(const vq_kernels *t, vq_random *random, size_t depth, siz
     t->screening->pack(depth, width, from, (uint32_t *)to, length, gap);
     for (size_t i = 0; i < width; i++) {
         check_column(t->name, depth, from, (const uint32_t *)to, width, i, length[i], gap[i]);
-        if (depth % 2 && pair_number((const uint32_t *)to, width, depth, i) != 0.0f)
-            fail_msg("%s: depth %zu: the number after the last is not 0", t->name, depth);
+        for (size_t p = depth; p < 2 * t->screening->words(depth); p++)
+            if (pair_number((const uint32_t *)to, width, p, i) != 0.0f)
+                fail_msg("%s: depth %zu: a number after the last is not 0", t->name, depth);
     }
     memcpy(old_to, to, pairs * sizeof *to);
     memcpy(old_length, length, width * sizeof *length);
@@ -91,7 +80,7 @@ static void check_pack(const vq_kernels *t, vq_random *random, size_t depth, siz
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free_guarded(all[i]);
 }
 
-static const size_t depths[] = {1, 2, 3, 7, 8, 16, 33, 64, 67, 256, 300};
+static const size_t depths[] = {1, 2, 3, 7, 8, 16, 33, 64, 67, 96, 256, 300};
 enum { DEPTHS = sizeof depths / sizeof *depths };
 
 static void packs_of(const vq_kernels *t)
@@ -154,7 +143,7 @@ static screened screened_create(vq_random *random, const vq_code_index *index, c
         .index = index,
         .lanes = lanes,
         .x = guarded(random, dim * lanes),
-        .pairs = guarded(random, vq_ceil_div(dim, 2) * lanes),
+        .pairs = guarded(random, index->screen.words * lanes),
         .length = guarded(random, lanes),
         .gap = guarded(random, lanes),
         .low = guarded(random, index->panels * lanes),
@@ -179,9 +168,10 @@ static void screened_destroy(screened *s)
 static void screen_groups(screened *s, size_t begin, size_t end)
 {
     const vq_code_index *index = s->index;
-    const size_t pairs = vq_ceil_div(index->dim, 2) * VQ_CODE_PANEL;
+    const size_t words = index->screen.words;
     const vq_screen_tile tile = {(const uint32_t *)s->pairs, s->length, s->gap};
-    index->kernels->screening->screen(index->dim, &tile, index->screen.pairs + begin * pairs,
+    index->kernels->screening->screen(words, &tile,
+                                      index->screen.pairs + begin * words * VQ_CODE_PANEL,
                                       index->half + begin * VQ_CODE_PANEL,
                                       index->screen.groups + begin, end - begin,
                                       s->low + begin * s->lanes, s->threshold);
@@ -203,6 +193,35 @@ static float least_score(const screened *s, size_t lane, size_t group)
     return least;
 }
 
+/* low is the least score of the bf16 products in double less the bound, but for what rounding in
+ * f32 takes, which the bound has to cover. */
+static void check_low(const screened *s, size_t lane, size_t group, int kind)
+{
+    const vq_code_index *index = s->index;
+    const vq_screen_group *bounds = index->screen.groups + group;
+    const float *codes = index->packed + group * VQ_CODE_PANEL * index->dim;
+    const double u = 0x1p-24, length = (double)s->length[lane], most = (double)bounds->length;
+    const double bound =
+        most * (double)s->gap[lane] + (double)bounds->gap * length + (double)bounds->fixed;
+    double least = HUGE_VAL, highest = 0.0;
+    for (size_t j = 0; j < VQ_CODE_PANEL; j++) {
+        const double half = (double)index->half[group * VQ_CODE_PANEL + j];
+        double sum = 0.0;
+        for (size_t p = 0; p < index->dim; p++)
+            sum += (double)rounded(codes[p * VQ_CODE_PANEL + j]) *
+                   (double)rounded(s->x[p * s->lanes + lane]);
+        least = fmin(least, half - sum);
+        if (half < HUGE_VAL) highest = fmax(highest, half);
+    }
+    if (!(bound < 0x1p100 && fabs(least) < 0x1p100)) return;
+    const double low = (double)s->low[group * s->lanes + lane];
+    const double most_off = 2.0 * (double)(index->dim + 4) * u * length * most +
+                            8.0 * u * (highest + bound) + (double)index->dim * 0x1p-120;
+    if (!(fabs(low - (least - bound)) <= most_off))
+        fail_msg("%s: dim %zu, kind %d, lane %zu, group %zu: low %.9g, not %.9g - %.9g",
+                 index->kernels->name, index->dim, kind, lane, group, low, least, bound);
+}
+
 /* low is no more than any score of its group, the threshold no less than the least of all, and
  * so every group that holds the least passes. */
 static void check_screened(const screened *s, size_t groups, size_t dim, int kind)
@@ -213,6 +232,7 @@ static void check_screened(const screened *s, size_t groups, size_t dim, int kin
         for (size_t g = 0; g < groups; g++) {
             least[g] = least_score(s, i, g);
             if (least[g] < of_all) of_all = least[g];
+            check_low(s, i, g, kind);
             if (s->low[g * s->lanes + i] > least[g])
                 fail_msg("dim %zu, kind %d, lane %zu, group %zu: low %.9g is above the score %.9g",
                          dim, kind, i, g, (double)s->low[g * s->lanes + i], (double)least[g]);
