@@ -15,6 +15,7 @@
 enum {
     BLOCK = 1 << 15,      /* numbers of a block of vectors, of a block of codes: 128 KiB */
     VECTORS = 256,        /* of a block, at least: each block reads all codes from memory */
+    SCREENED = 8,         /* times as large a block of codes that are screened: 512 KiB of bf16 */
     PIECE_WORK = 1 << 17, /* multiply-adds below which a thread is not worth waking */
     ROWS = 3,             /* vectors left over that are searched one by one */
     PASS_SHARE = 2,       /* screening has failed where more than this part passes it, */
@@ -81,7 +82,8 @@ static void layout(nearest_job *job, const vq_context *ctx, vq_arena *arena)
     const vq_code_index *index = job->index;
     const size_t threads = (size_t)ctx->threads, lanes = index->kernels->search_lanes;
     const size_t block_tiles = vq_larger(BLOCK / index->dim, VECTORS) / lanes;
-    const size_t block_panels = BLOCK / (VQ_CODE_PANEL * index->dim);
+    const size_t block = index->screened ? BLOCK * SCREENED : BLOCK;
+    const size_t block_panels = block / (VQ_CODE_PANEL * index->dim);
     vq_arena measure = {0};
     job->kernels = index->kernels;
     job->tiles = vq_ceil_div(job->n, lanes);
@@ -137,11 +139,48 @@ static void pack_far(const nearest_job *job, size_t row, size_t lanes, size_t ti
     }
 }
 
-static void pack_tiles(const nearest_job *job, size_t row, size_t lanes, size_t tiles, float *to)
+static void pack_near(const nearest_job *job, size_t row, size_t lanes, size_t tiles, float *to)
 {
     const vq_lines lines = vectors_from(job, row);
     vq_pack_panels(job->kernels->pack, &lines, lanes, 0, tiles, to);
+}
+
+static void pack_tiles(const nearest_job *job, size_t row, size_t lanes, size_t tiles, float *to)
+{
+    pack_near(job, row, lanes, tiles, to);
     pack_far(job, row, lanes, tiles, to);
+}
+
+static void round_tile(const nearest_job *job, const scratch *s, size_t vector)
+{
+    const vq_code_index *index = job->index;
+    job->kernels->screening->pack(index->dim, job->kernels->search_lanes,
+                                  s->x + vector * index->dim,
+                                  s->pairs + vector * index->screen.words, s->length + vector,
+                                  s->gap + vector);
+}
+
+static bool all_finite(const float *x, size_t count)
+{
+    bool finite = true;
+    for (size_t i = 0; i < count; i++) finite = finite && isfinite(x[i]);
+    return finite;
+}
+
+/* Packs the tile of a row in f32 and in bf16, as vector number `vector` of the scratch and the next
+ * ones. Vectors of finite gaps are shorter than 2^61: to look whether they are out of the ordinary
+ * is needless, and takes as long as rounding them. */
+static void pack_screened(const nearest_job *job, const scratch *s, size_t row, size_t vector)
+{
+    const size_t lanes = job->kernels->search_lanes;
+    float *x = s->x + vector * job->index->dim;
+    pack_near(job, row, lanes, 1, x);
+    if (!job->index->scaled) {
+        round_tile(job, s, vector);
+        if (all_finite(s->gap + vector, lanes)) return;
+    }
+    pack_far(job, row, lanes, 1, x);
+    round_tile(job, s, vector);
 }
 
 static void start_anew(const scratch *s, size_t count)
@@ -207,13 +246,11 @@ static void search_tiles(const nearest_job *job, scratch *s, range tiles, range 
 {
     const vq_code_index *index = job->index;
     const size_t lanes = job->kernels->search_lanes, count = tiles.end - tiles.begin;
-    pack_tiles(job, tiles.begin * lanes, lanes, count, s->x);
+    if (!index->screened) pack_tiles(job, tiles.begin * lanes, lanes, count, s->x);
     start_anew(s, count * lanes);
     for (size_t t = 0; index->screened && t < count; t++) {
         const size_t vector = t * lanes;
-        job->kernels->screening->pack(index->dim, lanes, s->x + vector * index->dim,
-                                      s->pairs + vector * index->screen.words, s->length + vector,
-                                      s->gap + vector);
+        pack_screened(job, s, tiles.begin * lanes + vector, vector);
         for (size_t i = 0; i < lanes; i++) s->threshold[vector + i] = INFINITY;
     }
     for (range block = panels; block.begin < panels.end; block.begin = block.end) {
