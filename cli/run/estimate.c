@@ -75,7 +75,6 @@ static int time_steps(program *p, const training *t, const uint8_t *pixels, doub
 static int time_validation(program *p, const training *t, const uint8_t *pixels, double *batch)
 {
     enum { TRIES = 3 };
-    const arithmetic_choice exact = {0};
     const int64_t n = t->settings.train.batch;
     vq_model *model = NULL;
     vq_session *session = NULL;
@@ -83,7 +82,7 @@ static int time_validation(program *p, const training *t, const uint8_t *pixels,
     int code;
     TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));
     TRY_TO(lib(p, vq_evaluation_create(p->ctx, model, &sums)));
-    TRY_TO(session_for(p, model, t->data, n, exact, &session));
+    TRY_TO(session_for(p, model, t->data, n, training_validates_in(t), &session));
     const double began = seconds_now();
     for (int i = 0; i < TRIES; i++)
         TRY_TO(lib(p, vq_session_evaluate(session, n, pixels, &sums, NULL, NULL)));
@@ -195,13 +194,12 @@ static json_t *time_facts(const program *p, const training *t, const times *s)
 /* Bytes of a validation beside the training: a model, a session for it and batches ahead. */
 static int valid_bytes(program *p, const training *t, const vq_model *model, double *bytes)
 {
-    const arithmetic_choice exact = {0};
     const int64_t *indices;
     int64_t n, batch = t->settings.train.batch;
     vq_session *session = NULL;
     const vq_dataset *data = training_valid(t, &indices, &n);
     if (n > 0 && n < batch) batch = n;
-    TRY(session_for(p, model, data, batch, exact, &session));
+    TRY(session_for(p, model, data, batch, training_validates_in(t), &session));
     *bytes = (double)vq_session_bytes(session) + (double)vq_loader_bytes(data, batch) +
              sizeof(float) * (double)vq_model_parameters(model);
     vq_session_destroy(session);

@@ -82,6 +82,7 @@ static int validate(program *p, loop *l, score *out)
                             .indices = indices,
                             .n = n,
                             .batch = t->settings.train.batch,
+                            .how = training_validates_in(t),
                             .source = t->source.valid[0] ? t->source.valid : t->source.data,
                             .skips = &t->skips};
     TRY_TO(lib(p, vq_trainer_model(t->trainer, &model)));

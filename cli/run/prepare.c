@@ -249,6 +249,12 @@ const vq_dataset *training_valid(const training *t, const int64_t **indices, int
     return t->other_valid ? t->other_valid : t->plain;
 }
 
+arithmetic_choice training_validates_in(const training *t)
+{
+    const int64_t precision = t->settings.train.precision;
+    return (arithmetic_choice){.fast = precision != 0, .precision = precision};
+}
+
 void training_clear(program *p, training *t)
 {
     vq_trainer_destroy(t->trainer);

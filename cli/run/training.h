@@ -43,6 +43,8 @@ void training_clear(program *p, training *t);
 
 /** Images to validate on, and which of them. */
 const vq_dataset *training_valid(const training *t, const int64_t **indices, int64_t *n);
+/** Validations compute in the precision of training; in f32 exactly, as `eval` does. */
+arithmetic_choice training_validates_in(const training *t);
 
 /** The data of a run as its config.json names it: what a report shows. On success the caller
  *  closes *data and clears *parts; parts->held are the held-out images of *data that the run could

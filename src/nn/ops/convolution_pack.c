@@ -9,7 +9,10 @@
 #include "nn/ops/convolution_sides.h"
 #include "nn/ops/correlate.h"
 
+enum { UNITS = 16 };
+
 typedef struct pack_job {
+    const vq_kernels *kernels;
     const vq_sides *sides;
     vq_axis rows, columns;
     const real *from;
@@ -36,37 +39,51 @@ static const real *lane_weights(const pack_job *job, size_t lane, size_t tap)
     return job->from + o * step + (size_t)r * kernel[1] + (size_t)q;
 }
 
-/* The weights of a lane under one tap, `step` apart, one to a line of `to`. */
-static void pack_lane(const vq_sides *s, const real *from, size_t step, real *to)
+/* Input channels [first, first + count) of all lanes of a panel under one tap, a line for each. */
+static void pack_lines(const pack_job *job, size_t panel, size_t tap, size_t first, size_t count,
+                       real *to)
 {
-    if (!from)
-        for (size_t i = 0; i < s->unit; i++) to[i * VQ_PANEL] = 0;
-    else if (!s->c->bf16)
-        for (size_t i = 0; i < s->in; i++) to[i * VQ_PANEL] = from[i * step];
-    else
-        for (size_t i = 0; i < s->in; i += 2)
-            *(vq_pair *)&to[i / 2 * VQ_PANEL] =
-                vq_pair_of((float)from[i * step],
-                           i + 1 < s->in ? (float)from[(i + 1) * step] : 0.0f);
+    const vq_sides *s = job->sides;
+    const size_t area = s->c->kernel[0] * s->c->kernel[1];
+    const size_t step = s->direction == VQ_CONV_APPLY ? area : s->out * area;
+    for (size_t lane = 0; lane < VQ_PANEL; lane++) {
+        const real *from = lane_weights(job, panel * VQ_PANEL + lane, tap);
+        for (size_t i = 0; i < count; i++)
+            to[i * VQ_PANEL + lane] = from ? from[(first + i) * step] : 0;
+    }
 }
 
-/* Item: a tap of a panel. */
+/* Likewise words of two channels each; a channel that is not there is 0. */
+static void pack_words(const pack_job *job, size_t panel, size_t tap, size_t first, size_t count,
+                       real *to)
+{
+    real lines[2 * UNITS * VQ_PANEL];
+    const size_t some = vq_smaller(2 * count, job->sides->in - 2 * first);
+    pack_lines(job, panel, tap, 2 * first, some, lines);
+    if (some < 2 * count) memset(lines + some * VQ_PANEL, 0, VQ_PANEL * sizeof *lines);
+    vq_pair_lines(job->kernels, lines, count, to);
+}
+
+/* Item: some of a place's numbers or words, for all taps of a panel, whose weights lie side by
+ * side. */
 static void pack_range(void *arg, size_t begin, size_t end, int thread)
 {
     const pack_job *job = arg;
     const vq_sides *s = job->sides;
-    const size_t taps = job->rows.taps * job->columns.taps;
-    const size_t area = s->c->kernel[0] * s->c->kernel[1];
-    const size_t step = s->direction == VQ_CONV_APPLY ? area : s->out * area;
+    const size_t taps = job->rows.taps * job->columns.taps, parts = vq_ceil_div(s->unit, UNITS);
+    const size_t depth = depth_of(job), used = taps * s->unit;
     (void)thread;
     for (size_t item = begin; item < end; item++) {
-        const size_t panel = item / taps, tap = item % taps;
-        real *to = job->to + (panel * depth_of(job) + tap * s->unit) * VQ_PANEL;
-        for (size_t lane = 0; lane < VQ_PANEL; lane++)
-            pack_lane(s, lane_weights(job, panel * VQ_PANEL + lane, tap), step, to + lane);
-        if (tap + 1 < taps) continue;
-        const size_t used = taps * s->unit; /* the rest of the last block is 0 */
-        memset(to + s->unit * VQ_PANEL, 0, (depth_of(job) - used) * VQ_PANEL * sizeof *to);
+        const size_t panel = item / parts, first = item % parts * UNITS;
+        const size_t count = vq_smaller(UNITS, s->unit - first);
+        real *to = job->to + panel * depth * VQ_PANEL;
+        for (size_t tap = 0; tap < taps; tap++) {
+            real *lines = to + (tap * s->unit + first) * VQ_PANEL;
+            if (s->c->bf16) pack_words(job, panel, tap, first, count, lines);
+            else pack_lines(job, panel, tap, first, count, lines);
+        }
+        if (first == 0) /* the rest of the last block of words */
+            memset(to + used * VQ_PANEL, 0, (depth - used) * VQ_PANEL * sizeof *to);
     }
 }
 
@@ -97,7 +114,7 @@ vq_status vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_
                               const real *weight, const real *bias, vq_room packed)
 {
     const vq_sides s = vq_sides_of(c, direction);
-    pack_job job = {.sides = &s, .from = weight};
+    pack_job job = {.kernels = vq_kernels_of(ctx), .sides = &s, .from = weight};
     vq_arena arena = vq_arena_in(packed);
     const size_t padded = vq_sides_panels(&s) * VQ_PANEL;
     VQ_TRY(take(ctx, &arena, padded, &job.to));
@@ -105,9 +122,10 @@ vq_status vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_
     for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++) {
         job.rows = vq_axis_of(&s, 0, class / s.classes[1]);
         job.columns = vq_axis_of(&s, 1, class % s.classes[1]);
-        const size_t items = vq_sides_panels(&s) * job.rows.taps * job.columns.taps;
+        const size_t items = vq_sides_panels(&s) * vq_ceil_div(s.unit, UNITS);
+        const size_t each = VQ_PANEL * UNITS * job.rows.taps * job.columns.taps;
         VQ_TRY(take(ctx, &arena, vq_panels_size(s.lanes, depth_of(&job)), &job.to));
-        vq_parallel_for(ctx, items, 1 + VQ_ELEMENT_GRAIN / (VQ_PANEL * s.in), pack_range, &job);
+        vq_parallel_for(ctx, items, 1 + VQ_ELEMENT_GRAIN / (each + 1), pack_range, &job);
     }
     return VQ_OK;
 }

@@ -101,6 +101,7 @@ typedef struct weights_job {
     const vq_weights_arrays_real *arrays;
     size_t first, images, row, rows; /* of the chunk: of the map's images, and of their rows */
     size_t words, deep;              /* of a channel of the chunk's map */
+    bool begins;                     /* the sums, which earlier chunks left nothing in */
     float *d_weight;
 } weights_job;
 
@@ -252,10 +253,13 @@ static void multiply(void *arg, size_t begin, size_t end, int thread)
 {
     const weights_job *job = arg;
     const layout *l = &job->l;
+    static const float zeros[WIDE * VQ_BLOCK];
     const size_t column = job->deep * VQ_BLOCK_WORDS;
     vq_pair *gathered = job->scratch.gathered + (size_t)thread * WIDE * l->deep * VQ_BLOCK_WORDS;
     vq_bf16_product m = {.deep = job->deep, .b = gathered, .b_step = column};
-    m.start_step = m.sum_step = l->all_panels * VQ_BLOCK;
+    m.sum_step = l->all_panels * VQ_BLOCK;
+    if (job->begins) m.start = zeros;
+    else m.start_step = m.sum_step;
     for (size_t item = begin; item < end; item++) {
         const size_t group = item % l->groups, panel = item / l->groups * WIDE;
         const size_t last = vq_smaller(l->high, (group + 1) * l->each);
@@ -265,7 +269,7 @@ static void multiply(void *arg, size_t begin, size_t end, int thread)
             m.high = vq_smaller(VQ_BLOCKS_HIGH, last - high);
             m.a = job->scratch.map + high * column;
             m.sum = job->scratch.sums + high * VQ_BLOCK * m.sum_step + panel * VQ_BLOCK;
-            m.start = m.sum;
+            if (!job->begins) m.start = m.sum;
             job->kernels->bf16->multiply(&m);
         }
     }
@@ -314,11 +318,11 @@ vq_status vq_convolution_weights_bf16(vq_context *ctx, const vq_convolution *c,
     const layout *l = &job.l;
     job.scratch = scratch_of(ctx, l, &arena);
     VQ_TRY(vq_arena_check(ctx, &arena, "scratch of a weights' gradient"));
-    memset(job.scratch.sums, 0, l->high * l->all_panels * VQ_BLOCK_WORDS * sizeof(float));
     for (job.first = 0; job.first < c->images; job.first += l->images)
         for (job.row = 0; job.row < c->map[0]; job.row += l->rows) {
             job.images = vq_smaller(l->images, c->images - job.first);
             job.rows = vq_smaller(l->rows, c->map[0] - job.row);
+            job.begins = job.first == 0 && job.row == 0;
             run_chunk(ctx, &job);
         }
     vq_parallel_for(ctx, c->out, 1 + VQ_ELEMENT_GRAIN / (c->in * c->kernel[0] * c->kernel[1]),

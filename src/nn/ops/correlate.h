@@ -37,6 +37,12 @@ static inline void vq_round_numbers(const vq_kernels *kernels, const real *from,
     (void)kernels, (void)from, (void)count, (void)relu, (void)to;
 }
 
+static inline void vq_pair_lines(const vq_kernels *kernels, const real *lines, size_t count,
+                                 real *to)
+{
+    (void)kernels, (void)lines, (void)count, (void)to;
+}
+
 #else
 
 typedef vq_correlation vq_correlation_real;
@@ -63,6 +69,19 @@ static inline void vq_round_numbers(const vq_kernels *kernels, const real *from,
                                     bool relu, real *to)
 {
     kernels->bf16->round(from, count, relu, (vq_pair *)to);
+}
+
+/** Lines of VQ_PANEL numbers become half as many of words, each of two lines that follow each
+ *  other; `count` counts those of words. */
+static inline void vq_pair_lines(const vq_kernels *kernels, const real *lines, size_t count,
+                                 real *to)
+{
+    const vq_pair_rows rows = {.low = lines,
+                               .high = lines + VQ_PANEL,
+                               .step = 2 * VQ_PANEL,
+                               .rows = count,
+                               .to = (vq_pair *)to};
+    kernels->bf16->pair_rows(&rows);
 }
 
 #endif
