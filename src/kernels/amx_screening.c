@@ -216,7 +216,7 @@ TARGET static void screen(size_t words, const vq_screen_tile *x, const uint32_t 
 /* At these sizes the search in f32 took 1.0 to 1.3 times as long on cores that do 0.2 TFLOP/s in
  * f32 and 3 in tiles, with normal numbers; just below them 0.8 to 1.0 times. */
 static const vq_screen_sizes pays[] = {
-    {5, 2048, 512}, {8, 512, 512}, {12, 256, 256}, {16, 512, 64},
+    {5, 2048, 512}, {8, 512, 512}, {12, 256, 512}, {16, 512, 64},
     {32, 128, 128}, {32, 512, 32}, {64, 96, 64},   {0},
 };
 
