@@ -168,7 +168,7 @@ int main(int argc, char **argv)
     };
     bool list = false, good = true, any = false;
     const options o = read_options(argc, argv, &list);
-    const uint32_t cpu = vq_cpu_detect();
+    const uint32_t cpu = vq_cpu_detect(VQ_CPU_ALL);
     const char *best = vq_kernels_for(cpu)->name;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         const char *name = tables[i].kernels->name;

@@ -27,13 +27,9 @@ static vq_status fill(const vq_context_config *config, vq_context *ctx)
     ctx->log_user = config->log_user;
     if (config->threads < 0 || config->threads > MAX_THREADS) return VQ_E_ARG;
     ctx->threads = config->threads ? config->threads : vq_platform_processors();
-    ctx->cpu = vq_cpu_detect();
-    if (config->cpu) {
-        int known = 0;
-        ctx->cpu &= vq_cpu_bound(config->cpu, &known);
-        if (!known) return VQ_E_ARG;
-    }
-    return VQ_OK;
+    int known = 1;
+    ctx->cpu = vq_cpu_detect(config->cpu ? vq_cpu_bound(config->cpu, &known) : VQ_CPU_ALL);
+    return known ? VQ_OK : VQ_E_ARG;
 }
 
 vq_status vq_context_create(const vq_context_config *config, vq_context **out)

@@ -22,7 +22,7 @@ static int tiles_allowed(void)
 }
 #endif
 
-uint32_t vq_cpu_detect(void)
+uint32_t vq_cpu_detect(uint32_t wanted)
 {
     uint32_t cpu = 0;
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -33,12 +33,13 @@ uint32_t vq_cpu_detect(void)
         __builtin_cpu_supports("avx512vl"))
         cpu |= VQ_CPU_AVX512;
     if ((cpu & VQ_CPU_AVX512) && __builtin_cpu_supports("avx512bf16")) cpu |= VQ_CPU_AVX512_BF16;
-    if ((cpu & VQ_CPU_AVX512_BF16) && tiles_allowed()) cpu |= VQ_CPU_AMX_BF16;
+    if ((cpu & VQ_CPU_AVX512_BF16) && (wanted & VQ_CPU_AMX_BF16) && tiles_allowed())
+        cpu |= VQ_CPU_AMX_BF16;
 #endif
 #if defined(__aarch64__)
     cpu |= VQ_CPU_NEON;
 #endif
-    return cpu;
+    return cpu & wanted;
 }
 
 static const struct {

@@ -13,9 +13,11 @@ enum {
     VQ_CPU_AMX_BF16 = 1u << 4, /* tiles of bf16, which the system allows */
 };
 
-/** Bits of what this machine can run. Where the processor has tiles (AMX), Linux is asked to allow
- *  them to the process, which it must be before their first use. */
-uint32_t vq_cpu_detect(void);
+enum { VQ_CPU_ALL = 0x1f };
+
+/** Those bits among `wanted` that this machine can run. Where tiles (AMX) are wanted and there,
+ *  Linux is asked to allow them to the process, as they must be before their first use. */
+uint32_t vq_cpu_detect(uint32_t wanted);
 /** Bits allowed by an upper bound such as "portable" or "avx512"; 0 and *known = 0 for
  *  other names. */
 uint32_t vq_cpu_bound(const char *name, int *known);

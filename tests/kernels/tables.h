@@ -22,7 +22,7 @@ enum { GUARD = 19 }; /* floats before and after; odd, so that what lies between 
 /** Calls `test` for every table that was built and that the processor can run. */
 static inline void for_each_table(void (*test)(const vq_kernels *kernels))
 {
-    const uint32_t cpu = vq_cpu_detect();
+    const uint32_t cpu = vq_cpu_detect(VQ_CPU_ALL);
 #define VQ_KERNELS(isa, need)                                                                      \
     if (((need) & ~cpu) == 0) test(&vq_kernels_##isa);                                             \
     else print_message("not run: %s, which this processor does not have\n", #isa);

@@ -11,7 +11,7 @@ static void test_bounds(void **state)
     assert_string_equal(vq_kernels_for(VQ_CPU_AVX2 | VQ_CPU_AVX512)->name, "avx512");
 #endif
 #if defined(__aarch64__)
-    assert_string_equal(vq_kernels_for(vq_cpu_detect())->name, "neon");
+    assert_string_equal(vq_kernels_for(vq_cpu_detect(VQ_CPU_ALL))->name, "neon");
 #endif
 }
 
@@ -33,9 +33,9 @@ static void test_names(void **state)
 
 static void test_context(void **state)
 {
-    vq_context ctx = {.threads = 1, .cpu = vq_cpu_detect()};
+    vq_context ctx = {.threads = 1, .cpu = vq_cpu_detect(VQ_CPU_ALL)};
     (void)state;
-    assert_ptr_equal(vq_kernels_of(&ctx), vq_kernels_for(vq_cpu_detect()));
+    assert_ptr_equal(vq_kernels_of(&ctx), vq_kernels_for(vq_cpu_detect(VQ_CPU_ALL)));
     ctx.kernels = &vq_kernels_portable;
     assert_ptr_equal(vq_kernels_of(&ctx), &vq_kernels_portable);
 }

@@ -197,7 +197,7 @@ static void results_free(results *r)
 static void check_sums(const vq_convolution *c, uint32_t item)
 {
     vq_random random = vq_random_stream(7, VQ_RANDOM_TEST, 1, item);
-    vq_context *ctx = context_of(2, vq_cpu_detect());
+    vq_context *ctx = context_of(2, vq_cpu_detect(VQ_CPU_ALL));
     problem p = problem_of(&random, c);
     sums expected[3] = {sums_of(p.maps), sums_of(p.images), sums_of(p.weights)};
     plain(&p, expected);
@@ -293,7 +293,7 @@ static void check_bits(const vq_convolution *c)
     results expected = run_all(portable, &p);
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         for (int threads = 1; threads <= 4; threads++) {
-            if (needs[i] & ~vq_cpu_detect()) continue;
+            if (needs[i] & ~vq_cpu_detect(VQ_CPU_ALL)) continue;
             vq_context *ctx = context_of(threads, needs[i]);
             results got = run_all(ctx, &p);
             check_same(vq_kernels_of(ctx)->name, &p, &got, &expected);
@@ -344,7 +344,7 @@ static void rectify(size_t count, float *x)
 static void check_ways(const vq_convolution *c, int ways)
 {
     vq_random random = vq_random_stream(7, VQ_RANDOM_TEST, 3, (uint32_t)ways);
-    vq_context *ctx = context_of(2, vq_cpu_detect());
+    vq_context *ctx = context_of(2, vq_cpu_detect(VQ_CPU_ALL));
     problem p = problem_of(&random, c);
     float *bias = numbers(&random, c->out), *to = numbers(&random, p.maps);
     float *mask = numbers(&random, p.maps), *residual = numbers(&random, p.maps);
@@ -389,7 +389,7 @@ static void test_weights(void **state)
 {
     const vq_convolution c = convolution(2, 6, 5, 18, 7, 3);
     vq_random random = vq_random_stream(7, VQ_RANDOM_TEST, 4, 0);
-    vq_context *ctx = context_of(2, vq_cpu_detect());
+    vq_context *ctx = context_of(2, vq_cpu_detect(VQ_CPU_ALL));
     (void)state;
     for (int ways = 0; ways < 4; ways++) {
         problem p = problem_of(&random, &c);
