@@ -157,15 +157,6 @@ static void lay_out_block(const weights_job *job, size_t high, size_t block)
     job->kernels->pack(&panel, VQ_BLOCK, (float *)to);
 }
 
-/* Item: a block of words of all channels. */
-static void lay_out_map(void *arg, size_t begin, size_t end, int thread)
-{
-    const weights_job *job = arg;
-    (void)thread;
-    for (size_t block = begin; block < end; block++)
-        for (size_t high = 0; high < job->l.high; high++) lay_out_block(job, high, block);
-}
-
 /* ---- the image ------------------------------------------------------------------ */
 
 /* Column x of a padded row of the image; NULL outside the image. */
@@ -207,24 +198,33 @@ static void strip_row(const weights_job *job, const float *from, vq_pair *to)
     }
 }
 
-/* Item: a padded row of the chunk's images, counted through all of them. */
-static void strip_image(void *arg, size_t begin, size_t end, int thread)
+/* A padded row of the chunk's images, counted through all of them. */
+static void lay_out_row(const weights_job *job, size_t i)
 {
-    const weights_job *job = arg;
     const vq_convolution *c = job->c;
     const layout *l = &job->l;
-    const size_t line = l->columns * l->width;
+    const size_t line = l->columns * l->width, image = job->first + i / l->image_rows;
+    const size_t y = job->row * c->stride[0] + i % l->image_rows; /* plus top */
+    const bool inside = y >= c->pad[0] && y - c->pad[0] < c->image[0];
+    const size_t row = image * c->image[0] + y - c->pad[0];
+    vq_pair *to = job->scratch.image + i * line;
+    for (size_t s = 0; s < l->strips; s++, to += l->strip) {
+        if (!inside) memset(to, 0, line * sizeof *to);
+        else strip_row(job, job->arrays->image + row * c->image[1] * c->in + s * l->width, to);
+    }
+}
+
+/* Item: a row of the chunk's images, and its share of the blocks of the map, so that every item is
+ * about as much work. */
+static void lay_out(void *arg, size_t begin, size_t end, int thread)
+{
+    const weights_job *job = arg;
+    const size_t rows = job->images * job->l.image_rows;
     (void)thread;
-    for (size_t item = begin; item < end; item++) {
-        const size_t image = job->first + item / l->image_rows;
-        const size_t y = job->row * c->stride[0] + item % l->image_rows; /* plus top */
-        const bool inside = y >= c->pad[0] && y - c->pad[0] < c->image[0];
-        const size_t row = image * c->image[0] + y - c->pad[0];
-        vq_pair *to = job->scratch.image + item * line;
-        for (size_t s = 0; s < l->strips; s++, to += l->strip) {
-            if (!inside) memset(to, 0, line * sizeof *to);
-            else strip_row(job, job->arrays->image + row * c->image[1] * c->in + s * l->width, to);
-        }
+    for (size_t i = begin; i < end; i++) {
+        lay_out_row(job, i);
+        for (size_t block = i * job->deep / rows; block < (i + 1) * job->deep / rows; block++)
+            for (size_t high = 0; high < job->l.high; high++) lay_out_block(job, high, block);
     }
 }
 
@@ -280,8 +280,7 @@ static void run_chunk(vq_context *ctx, weights_job *job)
     const layout *l = &job->l;
     job->words = job->images * job->rows * l->pairs;
     job->deep = vq_blocks_deep(job->words);
-    vq_parallel_for(ctx, job->deep, 1, lay_out_map, job);
-    vq_parallel_for(ctx, job->images * l->image_rows, 1, strip_image, job);
+    vq_parallel_for(ctx, job->images * l->image_rows, 1, lay_out, job);
     vq_parallel_for(ctx, l->items * l->groups, 1, multiply, job);
 }
 
