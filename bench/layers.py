@@ -3,9 +3,11 @@
 """Of each layer and direction of a training step, and of a model in use: which implementation runs, how
 long, and at what share of the machine's f32 peak.
 
-    bench/layers.py [--preset cifar10] [--batch 128] [--threads 2] [--runs 15] [--write]
+    bench/layers.py [--preset cifar10] [--batch 128] [--threads 2] [--precision f32|bf16] [--runs 15]
+        [--write]
 
---write puts the table of this processor into docs/benchmarks.md.
+In bf16 models in use are --fast. --write puts the table of this processor and precision into
+docs/benchmarks.md.
 """
 
 import argparse
@@ -25,7 +27,8 @@ COLUMNS = ("use", "forward", "data", "weights")
 
 def measure(options, *more):
     command = [PROGRAM, "bench", "layers", "--json", "--preset", options.preset, "--batch",
-               str(options.batch), "--threads", str(options.threads), "--runs", str(options.runs)]
+               str(options.batch), "--threads", str(options.threads), "--runs", str(options.runs),
+               "--precision", options.precision]
     return json.loads(subprocess.check_output([*command, *more], text=True))
 
 
@@ -56,16 +59,19 @@ def main():
     parser.add_argument("--preset", default="cifar10")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    use, training = measure(options, "--use"), measure(options)
-    text = (f"{table(use, training)}\n\n{processor()}, {options.preset}, batch {options.batch}, "
+    fast = ["--fast"] if options.precision == "bf16" else []
+    use, training = measure(options, "--use", *fast), measure(options)
+    where = f"{processor()}, {options.precision}"
+    text = (f"### {where}\n{table(use, training)}\n\n{options.preset}, batch {options.batch}, "
             f"{options.threads} threads, medians of {options.runs} steps; the f32 peak was "
             f"{use['peak_gflops']:.0f} and {training['peak_gflops']:.0f} GFLOP/s.")
     print(text)
     if options.write:
-        write_between("layers", text, HEADING)
+        write_between(f"layers {where}", text, HEADING)
 
 
 if __name__ == "__main__":

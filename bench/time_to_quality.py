@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long training takes until test images come back well enough, from nothing.
 
-    bench/time_to_quality.py [TAR] [--nmse 0.0526] [--seeds 0 1 2] [--write] [-- option of train ...]
+    bench/time_to_quality.py [TAR] [--nmse 0.0526] [--seeds 0 1 2] [--precision f32|bf16] [--write]
+        [-- option of train ...]
 
 TAR holds train/CLASS and test/CLASS; without it, cifar10-jpeg.tar is looked for where VQVAE_DATA
 points and in ../shared/data. Trains preset cifar10-fast on the training images, validates on all test
 images every 500 steps, and prints for each seed when the first validation at or below the nmse
 had ended, counted from the start of the process: decoding the images, k-means and every validation
 up to then included. Training then goes on to its last step. 0.0526 is what PyTorch reaches in 10,000
-steps of 32 at a constant rate of 3e-4. --write puts the table into docs/benchmarks.md.
+steps of 32 at a constant rate of 3e-4. --write puts the table of this processor and precision into docs/benchmarks.md.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def train(options, seed, folder):
     run = pathlib.Path(folder) / str(seed)
     command = [options.program, "train", f"{options.tar}:train", "-o", str(run), "--quiet",
                "--preset", "cifar10-fast", "--valid", f"{options.tar}:test", "--seed", str(seed),
-               "--valid-every", str(EVERY), *options.more]
+               "--valid-every", str(EVERY), "--precision", options.precision, *options.more]
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     reached = None
@@ -75,12 +76,14 @@ def main():
     parser.add_argument("tar", nargs="?")
     parser.add_argument("--nmse", type=float, default=0.0526)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--program", default=str(ROOT / "build" / "release" / "vqvae"))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args(arguments[:cut])
     options.tar, options.more = options.tar or find_tar(), arguments[cut + 1:]
 
-    table = [f"{processor()}, preset cifar10-fast, test nmse at most {options.nmse}:", "",
+    where = f"{processor()}, {options.precision}"
+    table = [f"{where}, preset cifar10-fast, test nmse at most {options.nmse}:", "",
              "| seed | reached after | steps | nmse | nmse at the end | whole training |",
              "|---|--:|--:|--:|--:|--:|"]
     print("\n".join(table), flush=True)
@@ -89,7 +92,7 @@ def main():
             table.append(row(seed, *train(options, seed, folder)))
             print(table[-1], flush=True)
     if options.write:
-        write_between("time to quality", "\n".join(table), HEADING)
+        write_between(f"time to quality {where}", "\n".join(table), HEADING)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nn/ops/convolution_pack.c -- weights and bias as correlations read them: the bias in whole
- * panels, then for each class its panels of weights, in bf16
- * pairs of input channels. */
+ * panels, then for each class its panels of weights, in bf16 as words of two input channels. */
 #include <string.h>
 
 #include "base/parallel.h"
@@ -9,6 +8,8 @@
 #include "nn/ops/convolution_sides.h"
 #include "nn/ops/correlate.h"
 
+/* Numbers or words of a place that are packed at a time, for all taps: their weights stay in the
+ * first-level cache meanwhile. */
 enum { UNITS = 16 };
 
 typedef struct pack_job {
@@ -24,32 +25,41 @@ static size_t depth_of(const pack_job *job)
     return vq_class_depth(job->sides, &job->rows, &job->columns);
 }
 
-/* Where the weights of a lane under one tap begin, those of input channel 0; NULL: they are 0. */
-static const real *lane_weights(const pack_job *job, size_t lane, size_t tap)
+/* The weights of output channel 0 and input channel 0 under a tap of the places that are `cell` in
+ * their cells; NULL: they have no such tap. */
+static const real *tap_weights(const pack_job *job, size_t cell, size_t tap)
 {
     const vq_sides *s = job->sides;
-    const size_t *kernel = s->c->kernel, area = kernel[0] * kernel[1];
-    const size_t o = lane % s->out, cell = lane / s->out;
-    if (lane >= s->lanes) return NULL;
     const ptrdiff_t r = vq_kernel_tap(s, 0, &job->rows, cell / s->cell[1], tap / job->columns.taps);
     const ptrdiff_t q =
         vq_kernel_tap(s, 1, &job->columns, cell % s->cell[1], tap % job->columns.taps);
-    if (r < 0 || q < 0) return NULL;
-    const size_t step = s->direction == VQ_CONV_APPLY ? s->in * area : area;
-    return job->from + o * step + (size_t)r * kernel[1] + (size_t)q;
+    return r < 0 || q < 0 ? NULL : job->from + (size_t)r * s->c->kernel[1] + (size_t)q;
 }
 
-/* Input channels [first, first + count) of all lanes of a panel under one tap, a line for each. */
+/* Input channels [first, first + count) of some lanes, whose output channels begin with o. */
+static void pack_lanes(const vq_sides *s, const real *weights, size_t o, size_t lanes, size_t first,
+                       size_t count, real *to)
+{
+    const size_t area = s->c->kernel[0] * s->c->kernel[1];
+    const bool apply = s->direction == VQ_CONV_APPLY;
+    const size_t out_step = apply ? s->in * area : area, in_step = apply ? area : s->out * area;
+    for (size_t lane = 0; lane < lanes; lane++)
+        for (size_t i = 0; i < count; i++)
+            to[i * VQ_PANEL + lane] =
+                weights ? weights[(o + lane) * out_step + (first + i) * in_step] : 0;
+}
+
+/* Those of all lanes of a panel under one tap, a line for each input channel. */
 static void pack_lines(const pack_job *job, size_t panel, size_t tap, size_t first, size_t count,
                        real *to)
 {
     const vq_sides *s = job->sides;
-    const size_t area = s->c->kernel[0] * s->c->kernel[1];
-    const size_t step = s->direction == VQ_CONV_APPLY ? area : s->out * area;
-    for (size_t lane = 0; lane < VQ_PANEL; lane++) {
-        const real *from = lane_weights(job, panel * VQ_PANEL + lane, tap);
-        for (size_t i = 0; i < count; i++)
-            to[i * VQ_PANEL + lane] = from ? from[(first + i) * step] : 0;
+    for (size_t lane = 0, some; lane < VQ_PANEL; lane += some) {
+        const size_t at = panel * VQ_PANEL + lane, o = at % s->out;
+        const bool there = at < s->lanes;
+        some = vq_smaller(VQ_PANEL - lane, there ? s->out - o : VQ_PANEL);
+        pack_lanes(s, there ? tap_weights(job, at / s->out, tap) : NULL, o, some, first, count,
+                   to + lane);
     }
 }
 

@@ -286,22 +286,31 @@ static void run_chunk(vq_context *ctx, weights_job *job)
 
 /* ---- the gradient --------------------------------------------------------------- */
 
+/* The gradient of an output channel for the channels of a strip under one tap. */
+static void add_strip(const vq_convolution *c, const float *sums, size_t width, float *d_weight)
+{
+    const size_t area = c->kernel[0] * c->kernel[1];
+    for (size_t i = 0; i < width; i++) d_weight[i * area] += sums[i];
+}
+
 /* Item: an output channel. */
 static void add_sums(void *arg, size_t begin, size_t end, int thread)
 {
     const weights_job *job = arg;
     const vq_convolution *c = job->c;
     const layout *l = &job->l;
+    const size_t area = c->kernel[0] * c->kernel[1];
     (void)thread;
     for (size_t o = begin; o < end; o++)
-        for (size_t i = 0; i < c->in; i++)
-            for (size_t r = 0; r < c->kernel[0]; r++)
-                for (size_t s = 0; s < c->kernel[1]; s++) {
-                    const size_t row = (i / l->width * c->kernel[0] + r) * l->panels;
-                    const size_t lane = s * l->width + i % l->width;
-                    job->d_weight[((o * c->in + i) * c->kernel[0] + r) * c->kernel[1] + s] +=
-                        job->scratch.sums[(o * l->all_panels + row) * VQ_BLOCK + lane];
-                }
+        for (size_t strip = 0; strip < l->strips; strip++) {
+            float *to = job->d_weight + (o * c->in + strip * l->width) * area;
+            for (size_t tap = 0; tap < area; tap++) {
+                const size_t r = tap / c->kernel[1], s = tap % c->kernel[1];
+                const size_t row = (strip * c->kernel[0] + r) * l->panels;
+                const float *sums = job->scratch.sums + (o * l->all_panels + row) * VQ_BLOCK;
+                add_strip(c, sums + s * l->width, l->width, to + tap);
+            }
+        }
 }
 
 vq_status vq_convolution_weights_bf16(vq_context *ctx, const vq_convolution *c,
