@@ -21,7 +21,7 @@ help:
 	@echo 'make sanitize   every test under the address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       each parser against made-up input, SECONDS_EACH=$(SECONDS_EACH); needs clang'
 	@echo 'make cross      the kernels'"'"' tests on an emulated 64-bit ARM; needs packages-cross.txt'
-	@echo 'make emulate    the kernels'"'"' tests for AVX-512 by way of AVX2; needs packages-cross.txt'
+	@echo 'make emulate    the kernels'"'"' tests for AVX-512 and AMX by way of AVX2; needs packages-cross.txt'
 	@echo 'make style      format, layers and the other rules of the source'
 	@echo 'make bench      what training costs on this machine'
 	@echo 'make packages   install the Debian packages that packages.txt names'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests of the kernels for AVX-512 on a processor that has AVX2 alone: tests/emulate says
-# how. Without that, or Debian's libsimde-dev (packages-cross.txt), it says so and runs nothing.
+# Runs the tests of the kernels for AVX-512 and AMX on a processor that has AVX2 alone: tests/emulate
+# says how. Without that, or Debian's libsimde-dev (packages-cross.txt), it says so and runs nothing.
 set -eu
 cd "$(dirname "$0")/.."
 : "${CC:=gcc}"
