@@ -9,10 +9,10 @@ static const vq_preset presets[] = {
      " \"width\": 128, \"narrow\": 64, \"blocks\": 2, \"block_width\": 32, \"k\": 512,"
      " \"d\": 64}]}, \"train\": {\"steps\": 10000, \"batch\": 32, \"lr\": 0.001, \"warmup\": 200,"
      " \"schedule\": \"cosine\", \"final_lr\": 0.02, \"revive\": 0.1, \"refit_every\": 500}}"},
-    {"cifar10-fast", "the same model in 7,000 steps of 16 at a higher rate, for the least time",
+    {"cifar10-fast", "the same model in 7,500 steps of 16 at a higher rate, for the least time",
      "{\"model\": {\"channels\": 3, \"codebook_init\": \"kmeans\", \"commitment\": 0.5, \"level\":"
      " [{\"stride\": 4, \"width\": 128, \"narrow\": 64, \"blocks\": 2, \"block_width\": 32,"
-     " \"k\": 512, \"d\": 64}]}, \"train\": {\"steps\": 7000, \"batch\": 16, \"lr\": 0.002,"
+     " \"k\": 512, \"d\": 64}]}, \"train\": {\"steps\": 7500, \"batch\": 16, \"lr\": 0.002,"
      " \"warmup\": 200, \"schedule\": \"cosine\", \"final_lr\": 0.01, \"revive\": 0.1,"
      " \"refit_every\": 500, \"valid_every\": 500}}"},
     {"fashion-mnist", "28x28 grey images, 7x7 grid of 256 codes; a minute and a half on two cores",
