@@ -172,7 +172,7 @@ def write(results):
     where = processor()
     first = results[0]
     mark = f"engine {where} {first['preset']} {first['batch']} {first['precision']}"
-    write_between(mark, f"### {where}\n{table(results)}", HEADING)
+    write_between(mark, f"### {where}, {first['precision']}\n{table(results)}", HEADING)
 
 
 def parse():

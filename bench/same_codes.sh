@@ -82,7 +82,8 @@ for set in avx2 avx512 avx512bf16 amx; do
     case $set in
     avx2) word=avx2 ;;
     avx512) word=avx512bw ;;
-    *) word=avx512_bf16 ;;
+    avx512bf16) word=avx512_bf16 ;;
+    amx) word=amx_bf16 ;;
     esac
     if grep -qw "$word" /proc/cpuinfo; then tables="$tables $set"
     else echo "same_codes: left out: this processor has no $word"; fi
@@ -129,7 +130,7 @@ if [ "$best" = avx2 ] && echo '#include <simde/x86/avx512.h>' | gcc -E - >"$out/
     build emulated "$flags"
     cd "$here"
     out=build/same_codes
-    for cpu in avx512 avx512bf16; do
+    for cpu in avx512 avx512bf16 amx; do
         run "$few" $cpu 1 64 "gcc -O1, emulated" "$out/emulated/same_codes"
     done
 elif [ "$best" = avx2 ]; then

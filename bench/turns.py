@@ -68,8 +68,8 @@ def processor():
                     flags = value.split()
     except OSError:
         pass
-    best = [word for word, flag in (("AMX", "amx_bf16"), ("AVX-512 bf16", "avx512_bf16"), ("AVX-512", "avx512bw"),
-                                    ("AVX2", "avx2")) if flag in flags]
+    best = [word for word, flag in (("AMX", "amx_bf16"), ("AVX-512 bf16", "avx512_bf16"),
+                                    ("AVX-512", "avx512bw"), ("AVX2", "avx2")) if flag in flags]
     return name + (f", {best[0]}" if best else "")
 
 

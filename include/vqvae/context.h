@@ -54,7 +54,10 @@ typedef struct vq_context_config {
     void *log_user;
     const char *cpu; /**< NULL: the best the processor has; or an upper bound among "portable",
                           "avx2", "avx512", "avx512bf16", "amx", "neon" for this library's own
-                          kernels (oneDNN has ONEDNN_MAX_CPU_ISA in the environment) */
+                          kernels (oneDNN has ONEDNN_MAX_CPU_ISA in the environment). Where it
+                          may take "amx" and the processor has it, Linux is asked to allow the
+                          process its tile registers: signal stacks then have to be larger, see
+                          sysconf(_SC_MINSIGSTKSZ); else it refuses, and others run */
 } vq_context_config;
 
 /** Fills in the defaults named above. */

@@ -13,7 +13,9 @@ enum {
     VQ_CPU_AMX_BF16 = 1u << 4, /* tiles of bf16, which the system allows */
 };
 
-enum { VQ_CPU_ALL = 0x1f };
+enum {
+    VQ_CPU_ALL = VQ_CPU_AVX2 | VQ_CPU_AVX512 | VQ_CPU_AVX512_BF16 | VQ_CPU_NEON | VQ_CPU_AMX_BF16
+};
 
 /** Those bits among `wanted` that this machine can run. Where tiles (AMX) are wanted and there,
  *  Linux is asked to allow them to the process, as they must be before their first use. */

@@ -11,7 +11,8 @@
 #include <stdatomic.h>
 
 enum {
-    LOOKS = 4000,    /* times that a thread looks before it sleeps: 40 to 80 microseconds */
+    LOOKS = 4000,    /* times that a thread looks before it sleeps: 40 to 200 microseconds,
+                        as long as the processor pauses in between */
     PIECE_BITS = 16, /* of the ticket, for the next piece and for how many there are */
     PIECE_MASK = (1 << PIECE_BITS) - 1
 };

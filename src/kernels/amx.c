@@ -82,16 +82,17 @@ TARGET static void multiply_part(const vq_bf16_product *p, size_t first, size_t 
         const float *from = start + panel * VQ_BLOCK;
         float *sum = p->sum + panel * VQ_BLOCK;
         const vq_pair *b = p->b + panel * p->b_step + first * VQ_BLOCK_WORDS;
-        const blocks m = {.a = {a, a + p->deep * VQ_BLOCK_WORDS},
-                          .b = {b, b + p->b_step},
-                          .start = {from, from + VQ_BLOCK * start_step},
-                          .sum = {sum, sum + VQ_BLOCK * p->sum_step},
+        wide = p->tall == 2 && panel + 1 < p->wide ? 2 : 1;
+        const size_t row = p->tall == 2 ? 1 : 0, column = wide - 1; /* what there is a second of */
+        const blocks m = {.a = {a, a + row * p->deep * VQ_BLOCK_WORDS},
+                          .b = {b, b + column * p->b_step},
+                          .start = {from, from + row * VQ_BLOCK * start_step},
+                          .sum = {sum, sum + row * VQ_BLOCK * p->sum_step},
                           .deep = deep,
                           .start_step = start_step * sizeof(float),
                           .step = p->sum_step * sizeof(float)};
-        wide = p->high == 2 && panel + 1 < p->wide ? 2 : 1;
         if (wide == 2) multiply_2x2(&m);
-        else if (p->high == 2) multiply_2x1(&m);
+        else if (p->tall == 2) multiply_2x1(&m);
         else multiply_1x1(&m);
     }
 }
@@ -100,7 +101,8 @@ TARGET static void multiply(const vq_bf16_product *p)
 {
     const size_t parts = vq_ceil_div(vq_larger(p->deep, 1), DEEP_MAX);
     const size_t deep = vq_ceil_div(p->deep, parts);
-    vq_tiles_begin();
+    const vq_tile_shapes whole = vq_tiles_whole();
+    vq_tiles_begin(&whole);
     multiply_part(p, 0, deep);
     for (size_t first = deep; first < p->deep; first += deep)
         multiply_part(p, first, vq_smaller(deep, p->deep - first));
@@ -109,7 +111,7 @@ TARGET static void multiply(const vq_bf16_product *p)
 
 #include "kernels/correlate_bf16.inc"
 
-const vq_bf16_kernels vq_bf16_amx = {correlate, multiply, vq_round_bf16_avx512,
-                                     vq_pair_rows_avx512};
+const vq_bf16_kernels vq_bf16_amx = {"portable bf16 by tiles", correlate, multiply,
+                                     vq_round_bf16_avx512, vq_pair_rows_avx512};
 
 #endif

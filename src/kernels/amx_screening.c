@@ -16,7 +16,7 @@
 #define TARGET VQ_AMX
 #define INLINE VQ_AMX static inline __attribute__((always_inline))
 
-enum { LANES = VQ_SCREENING_LANES, CHUNK = VQ_TILE };
+enum { LANES = VQ_SCREENING_LANES, CHUNK = VQ_BLOCK };
 
 /* ---- packing -------------------------------------------------------------------- */
 
@@ -97,7 +97,7 @@ TARGET static void pack_codes(size_t depth, const float *from, uint32_t *to, flo
 #define C1 6
 
 typedef struct products {
-    float of[2][VQ_TILE][VQ_TILE]; /* halves of the lanes, codes, lanes */
+    float of[2][VQ_BLOCK][VQ_BLOCK]; /* halves of the lanes, codes, lanes */
 } products;
 
 INLINE void least_scores(const products *dot, const float *half, __m512 least[2])
@@ -106,7 +106,7 @@ INLINE void least_scores(const products *dot, const float *half, __m512 least[2]
     __m512 other[2] = {infinite, infinite};
     least[0] = least[1] = infinite;
     VQ_UNROLL(8)
-    for (size_t j = 0; j < VQ_TILE; j += 2) {
+    for (size_t j = 0; j < VQ_BLOCK; j += 2) {
         const __m512 h0 = _mm512_set1_ps(half[j]), h1 = _mm512_set1_ps(half[j + 1]);
         VQ_UNROLL(2)
         for (size_t v = 0; v < 2; v++) {
@@ -123,20 +123,20 @@ INLINE void least_scores(const products *dot, const float *half, __m512 least[2]
 /* A vector of few words makes tiles narrow: the codes' columns, the rows of the vectors. */
 INLINE void begin_tiles(size_t width)
 {
-    vq_tile_shapes shapes = VQ_TILES_WHOLE;
+    vq_tile_shapes shapes = vq_tiles_whole();
     shapes.row_bytes[CODES] = (uint16_t)(width * sizeof(uint32_t));
     shapes.rows[X00] = shapes.rows[X01] = (uint8_t)width;
-    _tile_loadconfig(&shapes);
+    vq_tiles_begin(&shapes);
 }
 
 /* Vectors of one or two chunks stay in tiles. */
 INLINE void hold_vectors(size_t chunks, const uint32_t *x)
 {
     VQ_TILE_LOAD(X00, x, LANES * sizeof *x);
-    VQ_TILE_LOAD(X01, x + VQ_TILE, LANES * sizeof *x);
+    VQ_TILE_LOAD(X01, x + VQ_BLOCK, LANES * sizeof *x);
     if (chunks < 2) return;
     VQ_TILE_LOAD(X10, x + CHUNK * LANES, LANES * sizeof *x);
-    VQ_TILE_LOAD(X11, x + CHUNK * LANES + VQ_TILE, LANES * sizeof *x);
+    VQ_TILE_LOAD(X11, x + CHUNK * LANES + VQ_BLOCK, LANES * sizeof *x);
 }
 
 INLINE void multiply_held(size_t chunks, size_t width, const uint32_t *codes)
@@ -145,17 +145,17 @@ INLINE void multiply_held(size_t chunks, size_t width, const uint32_t *codes)
     _tile_dpbf16ps(C0, CODES, X00);
     _tile_dpbf16ps(C1, CODES, X01);
     if (chunks < 2) return;
-    VQ_TILE_LOAD(CODES, codes + VQ_TILE_WORDS, CHUNK * sizeof *codes);
+    VQ_TILE_LOAD(CODES, codes + VQ_BLOCK_WORDS, CHUNK * sizeof *codes);
     _tile_dpbf16ps(C0, CODES, X10);
     _tile_dpbf16ps(C1, CODES, X11);
 }
 
 INLINE void multiply_long(size_t chunks, const uint32_t *x, const uint32_t *codes)
 {
-    for (size_t c = 0; c < chunks; c++, x += CHUNK * LANES, codes += VQ_TILE_WORDS) {
+    for (size_t c = 0; c < chunks; c++, x += CHUNK * LANES, codes += VQ_BLOCK_WORDS) {
         VQ_TILE_LOAD(CODES, codes, CHUNK * sizeof *codes);
         VQ_TILE_LOAD(X00, x, LANES * sizeof *x);
-        VQ_TILE_LOAD(X01, x + VQ_TILE, LANES * sizeof *x);
+        VQ_TILE_LOAD(X01, x + VQ_BLOCK, LANES * sizeof *x);
         _tile_dpbf16ps(C0, CODES, X00);
         _tile_dpbf16ps(C1, CODES, X01);
     }

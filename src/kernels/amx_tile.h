@@ -9,10 +9,9 @@
 #ifndef VQ_KERNELS_AMX_TILE_H
 #define VQ_KERNELS_AMX_TILE_H
 
+#include "kernels/bf16.h"
 #include <immintrin.h>
 #include <stdint.h>
-
-enum { VQ_TILE = 16, VQ_TILE_WORDS = VQ_TILE * VQ_TILE };
 
 #define VQ_AMX                                                                                     \
     __attribute__((                                                                                \
@@ -39,25 +38,24 @@ typedef struct vq_tile_shapes {
     uint8_t rows[16];
 } vq_tile_shapes;
 
-#define VQ_TILES_WHOLE                                                                             \
-    {                                                                                              \
-        .palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {                     \
-            16,                                                                                    \
-            16,                                                                                    \
-            16,                                                                                    \
-            16,                                                                                    \
-            16,                                                                                    \
-            16,                                                                                    \
-            16,                                                                                    \
-            16                                                                                     \
-        }                                                                                          \
-    }
+enum { VQ_TILES = 8 };
 
-/** Makes every tile whole, for this thread, until _tile_release(): about 50 ns for both. */
-VQ_AMX static inline void vq_tiles_begin(void)
+/** Every tile of 16 rows of 64 bytes. */
+static inline vq_tile_shapes vq_tiles_whole(void)
 {
-    static const vq_tile_shapes whole = VQ_TILES_WHOLE;
-    _tile_loadconfig(&whole);
+    vq_tile_shapes shapes = {.palette = 1};
+    for (int i = 0; i < VQ_TILES; i++) {
+        shapes.row_bytes[i] = 64;
+        shapes.rows[i] = VQ_BLOCK;
+    }
+    return shapes;
+}
+
+/** Gives tiles their shapes, for this thread, until _tile_release(): about 50 ns for both. */
+VQ_AMX static inline void vq_tiles_begin(const vq_tile_shapes *shapes)
+{
+    VQ_MEMORY; /* all of the shapes is read */
+    _tile_loadconfig(shapes);
 }
 
 #endif

@@ -11,11 +11,11 @@
 #define INLINE TARGET static inline __attribute__((always_inline))
 
 /* A block of rows times a panel: 16 sums in registers. */
-TARGET static void multiply_panel(const vq_bf16_product *m, size_t high, size_t panel)
+TARGET static void multiply_panel(const vq_bf16_product *m, size_t row, size_t panel)
 {
-    const vq_pair *a = m->a + high * m->deep * VQ_BLOCK_WORDS, *b = m->b + panel * m->b_step;
-    const float *start = m->start + high * VQ_BLOCK * m->start_step + panel * VQ_BLOCK;
-    float *to = m->sum + high * VQ_BLOCK * m->sum_step + panel * VQ_BLOCK;
+    const vq_pair *a = m->a + row * m->deep * VQ_BLOCK_WORDS, *b = m->b + panel * m->b_step;
+    const float *start = m->start + row * VQ_BLOCK * m->start_step + panel * VQ_BLOCK;
+    float *to = m->sum + row * VQ_BLOCK * m->sum_step + panel * VQ_BLOCK;
     __m512 sum[VQ_BLOCK];
     VQ_UNROLL(16)
     for (size_t i = 0; i < VQ_BLOCK; i++) sum[i] = _mm512_loadu_ps(start + i * m->start_step);
@@ -34,7 +34,7 @@ TARGET static void multiply_panel(const vq_bf16_product *m, size_t high, size_t 
 
 TARGET static void multiply(const vq_bf16_product *m)
 {
-    for (size_t i = 0; i < m->high; i++)
+    for (size_t i = 0; i < m->tall; i++)
         for (size_t panel = 0; panel < m->wide; panel++) multiply_panel(m, i, panel);
 }
 
@@ -87,7 +87,7 @@ TARGET void vq_pair_rows_avx512(const vq_pair_rows *r)
     }
 }
 
-const vq_bf16_kernels vq_bf16_avx512 = {correlate, multiply, vq_round_bf16_avx512,
-                                        vq_pair_rows_avx512};
+const vq_bf16_kernels vq_bf16_avx512 = {"portable bf16 by AVX-512", correlate, multiply,
+                                        vq_round_bf16_avx512, vq_pair_rows_avx512};
 
 #endif

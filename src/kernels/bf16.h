@@ -6,10 +6,10 @@
  * filled up with zeros. In which order they are added is an instruction's affair:
  *   - AMX's, for a block of 16 words at a time, as amx_tile.h says;
  *   - AVX-512's, VDPBF16PS, and everywhere else, for each word
- *       sum = fma(high of x, high of y, sum), then sum = fma(low of x, low of y, sum);
- * either instruction takes subnormal numbers for zeros, all else gives the same bits. Processors
- * without them compute the same in f32, so that training in bf16 runs and can be judged on them; it
- * is slower there than training in f32. */
+ *       sum = fma(high of x, high of y, sum), then sum = fma(low of x, low of y, sum).
+ * Both instructions take subnormal numbers for zeros; but for those, all tables without AMX give
+ * the same bits. Processors without either compute in f32, so that training in bf16 runs and can be
+ * judged on them; it is slower there than training in f32. */
 #ifndef VQ_KERNELS_BF16_H
 #define VQ_KERNELS_BF16_H
 
@@ -54,7 +54,7 @@ static inline float vq_pair_high(uint32_t pair)
 /** Blocks are of VQ_BLOCK rows by VQ_BLOCK words, or VQ_BLOCK words by VQ_BLOCK columns. */
 enum { VQ_BLOCK = 16, VQ_BLOCK_WORDS = VQ_BLOCK * VQ_BLOCK };
 /** Rows of blocks that are multiplied at a time: as many as tile registers serve. */
-enum { VQ_BLOCKS_HIGH = 2 };
+enum { VQ_BLOCKS_TALL = 2 };
 
 /** Words of blocks that hold `words` a row. */
 static inline size_t vq_blocks_deep(size_t words)
@@ -64,7 +64,7 @@ static inline size_t vq_blocks_deep(size_t words)
 
 /** sum[i * sum_step + j] = start[i * start_step + j] + sum over words p of a[i][p] * b[p][j]. */
 typedef struct vq_bf16_product {
-    size_t high;      /* rows of blocks of a, 1..VQ_BLOCKS_HIGH */
+    size_t tall;      /* rows of blocks of a, 1..VQ_BLOCKS_TALL */
     size_t deep;      /* blocks in each of them */
     size_t wide;      /* columns of blocks of b, which are panels as those of weights */
     const vq_pair *a; /* word p of row i at [((i/16 * deep) + p/16) * 256 + i%16 * 16 + p%16] */
@@ -97,11 +97,12 @@ typedef void vq_pair_rows_fn(const vq_pair_rows *rows);
 typedef void vq_correlate_bf16_fn(const vq_correlation *c, vq_pair *gathered);
 static inline size_t vq_gathered_size(size_t depth)
 {
-    return VQ_BLOCKS_HIGH * vq_blocks_deep(depth) * VQ_BLOCK_WORDS;
+    return VQ_BLOCKS_TALL * vq_blocks_deep(depth) * VQ_BLOCK_WORDS;
 }
 
 /** What a table of kernels has for bf16. */
 typedef struct vq_bf16_kernels {
+    const char *name; /* as plans tell it */
     vq_correlate_bf16_fn *correlate;
     vq_multiply_bf16_fn *multiply;
     vq_round_bf16_fn *round;

@@ -67,7 +67,7 @@ TARGET static void multiply_rows(const vq_bf16_product *m, size_t i, size_t pane
 TARGET static void multiply(const vq_bf16_product *m)
 {
     for (size_t panel = 0; panel < m->wide; panel++)
-        for (size_t i = 0; i < m->high * VQ_BLOCK; i += ROWS) multiply_rows(m, i, panel);
+        for (size_t i = 0; i < m->tall * VQ_BLOCK; i += ROWS) multiply_rows(m, i, panel);
 }
 
 #include "kernels/correlate_bf16.inc"
@@ -124,6 +124,7 @@ TARGET static void pair_rows(const vq_pair_rows *r)
         }
 }
 
-const vq_bf16_kernels vq_bf16_avx2 = {correlate, multiply, round_numbers, pair_rows};
+const vq_bf16_kernels vq_bf16_avx2 = {"portable bf16 in f32", correlate, multiply, round_numbers,
+                                      pair_rows};
 
 #endif

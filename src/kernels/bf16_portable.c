@@ -21,7 +21,7 @@ static void multiply_row(const vq_pair *a, const vq_pair *b, float *sum)
 
 static void multiply(const vq_bf16_product *m)
 {
-    for (size_t i = 0; i < m->high * VQ_BLOCK; i++)
+    for (size_t i = 0; i < m->tall * VQ_BLOCK; i++)
         for (size_t panel = 0; panel < m->wide; panel++) {
             const vq_pair *a =
                 m->a + i / VQ_BLOCK * m->deep * VQ_BLOCK_WORDS + i % VQ_BLOCK * VQ_BLOCK;
@@ -58,4 +58,5 @@ static void pair_rows(const vq_pair_rows *r)
         }
 }
 
-const vq_bf16_kernels vq_bf16_portable = {correlate, multiply, round_numbers, pair_rows};
+const vq_bf16_kernels vq_bf16_portable = {"portable bf16 in f32", correlate, multiply,
+                                          round_numbers, pair_rows};

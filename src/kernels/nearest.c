@@ -15,7 +15,7 @@
 enum {
     BLOCK = 1 << 15,      /* numbers of a block of vectors, of a block of codes: 128 KiB */
     VECTORS = 256,        /* of a block, at least: each block reads all codes from memory */
-    SCREENED = 8,         /* times as large a block of codes that are screened: 512 KiB of bf16 */
+    SCREENED = 1 << 17,   /* words of a block of codes that are screened, with their scores */
     PIECE_WORK = 1 << 17, /* multiply-adds below which a thread is not worth waking */
     ROWS = 3,             /* vectors left over that are searched one by one */
     PASS_SHARE = 2,       /* screening has failed where more than this part passes it, */
@@ -82,8 +82,8 @@ static void layout(nearest_job *job, const vq_context *ctx, vq_arena *arena)
     const vq_code_index *index = job->index;
     const size_t threads = (size_t)ctx->threads, lanes = index->kernels->search_lanes;
     const size_t block_tiles = vq_larger(BLOCK / index->dim, VECTORS) / lanes;
-    const size_t block = index->screened ? BLOCK * SCREENED : BLOCK;
-    const size_t block_panels = block / (VQ_CODE_PANEL * index->dim);
+    const size_t screened = SCREENED / (VQ_CODE_PANEL * (index->screen.words + 1) + lanes);
+    const size_t block_panels = index->screened ? screened : BLOCK / (VQ_CODE_PANEL * index->dim);
     vq_arena measure = {0};
     job->kernels = index->kernels;
     job->tiles = vq_ceil_div(job->n, lanes);

@@ -198,7 +198,7 @@ field() {
     ! grep -q '"direction":"data"' plan
     "$VQVAE" inspect "$model" --plan --batch 3 --purpose training --precision bf16 --json > plan
     for direction in forward data weights; do
-        grep -q "\"direction\":\"$direction\",\"implementation\":\"portable bf16\"" plan
+        grep -q "\"direction\":\"$direction\",\"implementation\":\"portable bf16 " plan
     done
     ! grep -q '"node":"encoder.0.down0","operation":"conv2d","direction":"data"' plan
     run "$VQVAE" inspect "$model" --plan --precision bf16

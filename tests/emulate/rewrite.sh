@@ -5,8 +5,8 @@
 #     sh tests/emulate/rewrite.sh TREE [FILE...]      # all files, or those that are named
 #
 # Their intrinsics come from avx512.h and amx.h beside this script, their target is AVX2, and the
-# processor is said to have AVX-512, its bf16 products and tiles. CFLAGS for scripts/kernels.sh are printed; more than
-# -O1 takes compilers minutes.
+# processor is said to have AVX-512, its bf16 products and tiles. CFLAGS for scripts/kernels.sh are
+# printed; more than -O1 takes compilers minutes.
 set -eu
 cd "$1"
 shift
@@ -16,6 +16,7 @@ for file in "$@"; do
     case $file in
     */cpu.c)
         sed -i -e 's/__builtin_cpu_supports("avx512[a-z0-9]*")/1/g' \
+            -e '/^static int has_tiles/,/^}/d' -e 's/has_tiles()/1/' \
             -e '/^static int tiles_allowed/,/^}/d' -e 's/tiles_allowed()/1/' "$file"
         ;;
     *avx512* | *amx*)

@@ -5,7 +5,8 @@
  *
  * Every product of two such numbers is exact in f32, so a chain of n products from its start rounds
  * n times, as adding a zero is exact: what it gives is off by at most g(n) (|start| + sum |x y|),
- * g(n) = n u / (1 - n u), u = 2^-24. */
+ * g(n) = n u / (1 - n u), u = 2^-24. Tiles add two chains of at most 16 products to one another and
+ * their sum to the chain: no more roundings of a product than there are products. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -342,7 +343,8 @@ static void test_described(void **state)
     (void)state;
     open_rig(&r, &examples[0], 1, NULL);
     for (vq_direction d = VQ_FORWARD; d < VQ_DIRECTIONS; d++)
-        assert_string_equal(vq_plan_row_at(r.plan, 0).implementation[d], "portable bf16");
+        assert_ptr_equal(strstr(vq_plan_row_at(r.plan, 0).implementation[d], "portable bf16 "),
+                         vq_plan_row_at(r.plan, 0).implementation[d]);
     close_rig(&r);
 }
 

@@ -5,9 +5,10 @@
  *
  *   C: map[oh, ow, o] = sum over (r, s, i) of w[o, i, r, s] * image[sh*oh + r - top, ...]
  *
- * convolution_direct.c runs C and its adjoint, convolution_weights.c the gradient. Each number of a
- * result is one chain of multiply-adds in a fixed order, so that it depends neither on the batch
- * nor on threads. */
+ * convolution_direct.c runs C and its adjoint, convolution_weights.c the gradient, in bf16
+ * convolution_weights_bf16.c. Each number of a result is one chain of multiply-adds in a fixed
+ * order, in bf16 in that of kernels/bf16.h, so that it depends neither on the batch nor on
+ * threads. */
 #ifndef VQ_NN_OPS_CONVOLUTION_H
 #define VQ_NN_OPS_CONVOLUTION_H
 
@@ -100,7 +101,7 @@ VQ_MUST_USE vq_status vq_convolution_weights_bf16(vq_context *ctx, const vq_conv
 
 /** A way to compute all of these: the functions above, or those of nn/winograd. */
 typedef struct vq_conv_algorithm {
-    const char *(*name)(const vq_convolution *c);
+    const char *(*name)(const vq_context *ctx, const vq_convolution *c);
     size_t (*packed_size)(const vq_convolution *c, vq_conv_direction direction);
     vq_status (*pack)(vq_context *ctx, const vq_convolution *c, vq_conv_direction direction,
                       const real *weight, const real *bias, vq_room packed);

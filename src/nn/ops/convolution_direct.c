@@ -117,9 +117,8 @@ static size_t gathered_most(const vq_sides *s)
 {
     size_t most = 0;
     for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
-        const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
-        const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
-        most = vq_larger(most, vq_gathered_size(vq_class_depth(s, &rows, &columns)));
+        const vq_class axes = vq_class_of(s, class);
+        most = vq_larger(most, vq_gathered_size(vq_class_depth(s, &axes)));
     }
     return most;
 }
@@ -240,7 +239,7 @@ static size_t read_at(const vq_axis *a, const vq_stretch *part, size_t j, ptrdif
 
 /* A class within a block: its axes, and its places among the block's rows. */
 typedef struct class_part {
-    vq_axis rows, columns;
+    vq_class axes;
     places among;
 } class_part;
 
@@ -253,14 +252,16 @@ static size_t place_stretches(const direct_job *job, const block *b, const class
     size_t count = 0;
     for (size_t n = 0; n < b->images; n++)
         for (size_t j = y->first; j < y->last; j++) {
-            const size_t row = n * b->source_rows + read_at(&k->rows, y, j, b->rows.low);
-            const size_t out = (n * s->to[0] + k->rows.first + j * k->rows.step) * out_row;
+            const size_t row = n * b->source_rows + read_at(&k->axes.rows, y, j, b->rows.low);
+            const size_t out =
+                (n * s->to[0] + k->axes.rows.first + j * k->axes.rows.step) * out_row;
             const size_t cells =
-                (n * (k->among.last - k->among.first) + j - k->among.first) * k->columns.count;
+                (n * (k->among.last - k->among.first) + j - k->among.first) * k->axes.columns.count;
             for (size_t i = x->first; i < x->last; i++, count++) {
                 b->in_at[count] =
-                    row * in_row + read_at(&k->columns, x, i, job->cut->columns.low) * s->unit;
-                b->out_at[count] = out + (k->columns.first + i * k->columns.step) * s->out;
+                    row * in_row + read_at(&k->axes.columns, x, i, job->cut->columns.low) * s->unit;
+                b->out_at[count] =
+                    out + (k->axes.columns.first + i * k->axes.columns.step) * s->out;
                 if (s->joined) b->out_at[count] = (cells + i) * VQ_PANEL;
             }
         }
@@ -310,19 +311,19 @@ static void spread_cells(const direct_job *job, const block *b)
                            ((b->image + n) * s->to[0] + y + at) * s->to[1] * s->out);
 }
 
-/* All stretches of a class; c->weights are those of the class. */
-static void run_class(const direct_job *job, const block *b, const class_part *k,
-                      vq_correlation_real *c)
+/* All stretches of a class; c->weights are those of the class. Returns those of the next one. */
+static const real *run_class(const direct_job *job, const block *b, const class_part *k,
+                             vq_correlation_real *c)
 {
     const vq_sides *s = job->sides;
     const real *weights = c->weights;
     vq_stretch y, x;
-    c->line = k->columns.taps * s->unit;
-    c->depth = vq_class_depth(s, &k->rows, &k->columns);
+    c->line = k->axes.columns.taps * s->unit;
+    c->depth = vq_class_depth(s, &k->axes);
     for (size_t j = k->among.first; j < k->among.last; j = y.last) {
-        y = vq_stretch_of(s, 0, &k->rows, j, k->among.last);
-        for (size_t i = 0; i < k->columns.count; i = x.last) {
-            x = vq_stretch_of(s, 1, &k->columns, i, k->columns.count);
+        y = vq_stretch_of(s, 0, &k->axes.rows, j, k->among.last);
+        for (size_t i = 0; i < k->axes.columns.count; i = x.last) {
+            x = vq_stretch_of(s, 1, &k->axes.columns, i, k->axes.columns.count);
             c->taps = x.taps ? y.taps : 0;
             c->run = x.taps * s->unit;
             c->weights = weights + (y.tap * c->line + x.tap * s->unit) * VQ_PANEL;
@@ -331,7 +332,7 @@ static void run_class(const direct_job *job, const block *b, const class_part *k
             else vq_correlate_real(job->kernels, c);
         }
     }
-    c->weights = weights + vq_panels_size(s->lanes, c->depth);
+    return weights + vq_panels_size(s->lanes, c->depth);
 }
 
 static void run_block(const direct_job *job, block *b)
@@ -361,10 +362,9 @@ static void run_block(const direct_job *job, block *b)
                                   .bias = c.bias};
     c.weights = c.bias + padded;
     for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
-        class_part k = {.rows = vq_axis_of(s, 0, class / s->classes[1]),
-                        .columns = vq_axis_of(s, 1, class % s->classes[1])};
-        k.among = places_in(&k.rows, b->row, b->row_end);
-        run_class(job, b, &k, &c);
+        class_part k = {.axes = vq_class_of(s, class)};
+        k.among = places_in(&k.axes.rows, b->row, b->row_end);
+        c.weights = run_class(job, b, &k, &c);
         if (s->joined) spread_cells(job, b);
     }
 }

@@ -15,14 +15,14 @@ enum { UNITS = 16 };
 typedef struct pack_job {
     const vq_kernels *kernels;
     const vq_sides *sides;
-    vq_axis rows, columns;
+    vq_class axes;
     const real *from;
     real *to;
 } pack_job;
 
 static size_t depth_of(const pack_job *job)
 {
-    return vq_class_depth(job->sides, &job->rows, &job->columns);
+    return vq_class_depth(job->sides, &job->axes);
 }
 
 /* The weights of output channel 0 and input channel 0 under a tap of the places that are `cell` in
@@ -30,9 +30,10 @@ static size_t depth_of(const pack_job *job)
 static const real *tap_weights(const pack_job *job, size_t cell, size_t tap)
 {
     const vq_sides *s = job->sides;
-    const ptrdiff_t r = vq_kernel_tap(s, 0, &job->rows, cell / s->cell[1], tap / job->columns.taps);
+    const ptrdiff_t r =
+        vq_kernel_tap(s, 0, &job->axes.rows, cell / s->cell[1], tap / job->axes.columns.taps);
     const ptrdiff_t q =
-        vq_kernel_tap(s, 1, &job->columns, cell % s->cell[1], tap % job->columns.taps);
+        vq_kernel_tap(s, 1, &job->axes.columns, cell % s->cell[1], tap % job->axes.columns.taps);
     return r < 0 || q < 0 ? NULL : job->from + (size_t)r * s->c->kernel[1] + (size_t)q;
 }
 
@@ -80,7 +81,8 @@ static void pack_range(void *arg, size_t begin, size_t end, int thread)
 {
     const pack_job *job = arg;
     const vq_sides *s = job->sides;
-    const size_t taps = job->rows.taps * job->columns.taps, parts = vq_ceil_div(s->unit, UNITS);
+    const size_t taps = job->axes.rows.taps * job->axes.columns.taps,
+                 parts = vq_ceil_div(s->unit, UNITS);
     const size_t depth = depth_of(job), used = taps * s->unit;
     (void)thread;
     for (size_t item = begin; item < end; item++) {
@@ -97,19 +99,14 @@ static void pack_range(void *arg, size_t begin, size_t end, int thread)
     }
 }
 
-static size_t class_depth(const vq_sides *s, size_t class)
-{
-    const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
-    const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
-    return vq_class_depth(s, &rows, &columns);
-}
-
 size_t vq_convolution_packed_size(const vq_convolution *c, vq_conv_direction direction)
 {
     const vq_sides s = vq_sides_of(c, direction);
     size_t depth = 1; /* the bias */
-    for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++)
-        depth += class_depth(&s, class);
+    for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++) {
+        const vq_class axes = vq_class_of(&s, class);
+        depth += vq_class_depth(&s, &axes);
+    }
     return vq_panels_size(s.lanes, depth) * sizeof(real);
 }
 
@@ -130,10 +127,9 @@ vq_status vq_convolution_pack(vq_context *ctx, const vq_convolution *c, vq_conv_
     VQ_TRY(take(ctx, &arena, padded, &job.to));
     for (size_t o = 0; o < padded; o++) job.to[o] = bias && o < s.lanes ? bias[o % s.out] : 0;
     for (size_t class = 0; class < s.classes[0] * s.classes[1]; class ++) {
-        job.rows = vq_axis_of(&s, 0, class / s.classes[1]);
-        job.columns = vq_axis_of(&s, 1, class % s.classes[1]);
+        job.axes = vq_class_of(&s, class);
         const size_t items = vq_sides_panels(&s) * vq_ceil_div(s.unit, UNITS);
-        const size_t each = VQ_PANEL * UNITS * job.rows.taps * job.columns.taps;
+        const size_t each = VQ_PANEL * UNITS * job.axes.rows.taps * job.axes.columns.taps;
         VQ_TRY(take(ctx, &arena, vq_panels_size(s.lanes, depth_of(&job)), &job.to));
         vq_parallel_for(ctx, items, 1 + VQ_ELEMENT_GRAIN / (each + 1), pack_range, &job);
     }

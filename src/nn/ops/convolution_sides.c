@@ -79,6 +79,12 @@ vq_axis vq_axis_of(const vq_sides *s, int i, size_t class)
     return all;
 }
 
+vq_class vq_class_of(const vq_sides *s, size_t class)
+{
+    return (vq_class){vq_axis_of(s, 0, class / s->classes[1]),
+                      vq_axis_of(s, 1, class % s->classes[1])};
+}
+
 /* ---- stretches ---------------------------------------------------------------- */
 
 vq_stretch vq_stretch_of(const vq_sides *s, int i, const vq_axis *a, size_t first, size_t last)
@@ -103,9 +109,10 @@ vq_stretch vq_stretch_of(const vq_sides *s, int i, const vq_axis *a, size_t firs
 }
 
 /* Tiles of one class in so many images, each as often as it has taps. */
-static size_t class_work(const vq_sides *s, const vq_axis *rows, const vq_axis *columns,
-                         size_t images)
+static size_t class_work(const vq_sides *s, size_t class, size_t images)
 {
+    const vq_class axes = vq_class_of(s, class);
+    const vq_axis *rows = &axes.rows, *columns = &axes.columns;
     size_t work = 0;
     vq_stretch y, x;
     for (size_t j = 0; j < rows->count; j = y.last) {
@@ -122,11 +129,8 @@ static size_t class_work(const vq_sides *s, const vq_axis *rows, const vq_axis *
 static size_t work_of(const vq_sides *s, size_t images)
 {
     size_t work = 0;
-    for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++) {
-        const vq_axis rows = vq_axis_of(s, 0, class / s->classes[1]);
-        const vq_axis columns = vq_axis_of(s, 1, class % s->classes[1]);
-        work += class_work(s, &rows, &columns, images);
-    }
+    for (size_t class = 0; class < s->classes[0] * s->classes[1]; class ++)
+        work += class_work(s, class, images);
     return work;
 }
 

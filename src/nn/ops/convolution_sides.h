@@ -51,8 +51,13 @@ typedef struct vq_stretch {
 vq_sides vq_sides_of(const vq_convolution *c, vq_conv_direction direction);
 /** The stretch that begins at place `first`, of those before `last`. */
 vq_stretch vq_stretch_of(const vq_sides *s, int i, const vq_axis *a, size_t first, size_t last);
-/** Axis i of a class, which is less than classes[i]. */
+/** Axis i of the classes with that number on it, which is less than classes[i]. */
 vq_axis vq_axis_of(const vq_sides *s, int i, size_t class);
+/** A class, of classes[0] * classes[1]. */
+typedef struct vq_class {
+    vq_axis rows, columns;
+} vq_class;
+vq_class vq_class_of(const vq_sides *s, size_t class);
 /** The kernel's number of tap t of an axis for places that are `at` in their cells; -1: none. */
 ptrdiff_t vq_kernel_tap(const vq_sides *s, int i, const vq_axis *a, size_t at, size_t t);
 
@@ -66,9 +71,9 @@ static inline size_t vq_class_places(const vq_sides *s, int i, size_t places)
 }
 
 /** Numbers of the chain of a class, as its weights are packed: in bf16 words, in whole blocks. */
-static inline size_t vq_class_depth(const vq_sides *s, const vq_axis *rows, const vq_axis *columns)
+static inline size_t vq_class_depth(const vq_sides *s, const vq_class *k)
 {
-    const size_t depth = rows->taps * columns->taps * s->unit;
+    const size_t depth = k->rows.taps * k->columns.taps * s->unit;
     return s->c->bf16 ? vq_round_up(depth, VQ_BLOCK) : depth;
 }
 

@@ -2,14 +2,16 @@
  * nn/ops/convolution_step.c -- the steps of conv2d and conv_transpose2d, which differ in what runs
  * forward: C of convolution.h or its adjoint. */
 #include "base/sizes.h"
+#include "kernels/bf16.h"
+#include "kernels/kernels.h"
 #include "nn/ops/common.h"
 #include "nn/ops/convolution.h"
 #include "nn/ops/elements.h"
 #include "nn/winograd/winograd.h"
 
-static const char *direct_name(const vq_convolution *c)
+static const char *direct_name(const vq_context *ctx, const vq_convolution *c)
 {
-    (void)c;
+    (void)ctx, (void)c;
     return "portable";
 }
 
@@ -24,10 +26,10 @@ static const vq_conv_algorithm direct = {
 };
 
 #ifndef VQ_REAL_DOUBLE
-static const char *bf16_name(const vq_convolution *c)
+static const char *bf16_name(const vq_context *ctx, const vq_convolution *c)
 {
     (void)c;
-    return "portable bf16";
+    return vq_kernels_of(ctx)->bf16->name;
 }
 
 static const vq_conv_algorithm bf16 = {
@@ -220,7 +222,7 @@ static const char *describe(const vq_step *run, vq_direction direction)
 {
     const conv_step s = step_of(run);
     (void)direction;
-    return s.algorithm->name(&s.c);
+    return s.algorithm->name(run->ctx, &s.c);
 }
 
 const vq_impl VQ_REAL(vq_convolution_portable) = {

@@ -28,7 +28,7 @@ typedef struct layout {
     size_t width, strips;     /* channels of a strip of the image; how many there are */
     size_t panels;            /* of the lanes of a strip under one row of the kernel */
     size_t columns;           /* of a padded row of the image */
-    size_t pairs, high;       /* words of a row of the map; blocks of its channels */
+    size_t pairs, blocks;     /* words of a row of the map; blocks of its channels */
     size_t images, rows;      /* of a chunk: whole images of the map, or some rows of one */
     size_t image_rows, strip; /* padded rows that so many rows read; words of a strip */
     size_t deep;              /* blocks of a channel's words */
@@ -52,14 +52,14 @@ static layout layout_of(const vq_context *ctx, const vq_convolution *c)
     layout l = {.width = c->in % VQ_BLOCK ? c->in : VQ_BLOCK,
                 .columns = (c->map[1] - 1) * c->stride[1] + c->kernel[1],
                 .pairs = vq_ceil_div(c->map[1], 2),
-                .high = vq_ceil_div(c->out, VQ_BLOCK)};
+                .blocks = vq_ceil_div(c->out, VQ_BLOCK)};
     l.strips = c->in / l.width;
     l.panels = vq_ceil_div(c->kernel[1] * l.width, VQ_BLOCK);
     l.all_panels = l.strips * c->kernel[0] * l.panels;
     l.items = vq_ceil_div(l.all_panels, WIDE);
-    l.groups =
-        vq_smaller(vq_ceil_div((size_t)ctx->threads, l.items), vq_ceil_div(l.high, VQ_BLOCKS_HIGH));
-    l.each = vq_round_up(vq_ceil_div(l.high, l.groups), VQ_BLOCKS_HIGH);
+    l.groups = vq_smaller(vq_ceil_div((size_t)ctx->threads, l.items),
+                          vq_ceil_div(l.blocks, VQ_BLOCKS_TALL));
+    l.each = vq_round_up(vq_ceil_div(l.blocks, l.groups), VQ_BLOCKS_TALL);
     size_chunk(c, &l);
     return l;
 }
@@ -78,10 +78,10 @@ static scratch_parts scratch_of(const vq_context *ctx, const layout *l, vq_arena
     const size_t image = l->strips * l->strip + 2 * l->width + VQ_BLOCK * (l->panels + 1);
     const size_t gathered = (size_t)ctx->threads * WIDE * column;
     return (scratch_parts){
-        .map = vq_arena_get(arena, l->high * column, sizeof(vq_pair)),
+        .map = vq_arena_get(arena, l->blocks * column, sizeof(vq_pair)),
         .image = vq_arena_get(arena, image, sizeof(vq_pair)),
         .gathered = vq_arena_get(arena, gathered, sizeof(vq_pair)),
-        .sums = vq_arena_get(arena, l->high * l->all_panels * VQ_BLOCK_WORDS, sizeof(float)),
+        .sums = vq_arena_get(arena, l->blocks * l->all_panels * VQ_BLOCK_WORDS, sizeof(float)),
     };
 }
 
@@ -145,14 +145,14 @@ static void pair_map(const weights_job *job, size_t word, size_t count, size_t o
 }
 
 /* Transposed, the words of a channel lie side by side. Words are only moved here, as floats are. */
-static void lay_out_block(const weights_job *job, size_t high, size_t block)
+static void lay_out_block(const weights_job *job, size_t first, size_t block)
 {
     float across[VQ_BLOCK_WORDS];
     const vq_panel panel = {across, VQ_BLOCK, 1, VQ_BLOCK, VQ_BLOCK, NULL};
-    vq_pair *to = job->scratch.map + (high * job->deep + block) * VQ_BLOCK_WORDS;
+    vq_pair *to = job->scratch.map + (first * job->deep + block) * VQ_BLOCK_WORDS;
     vq_pair *words = (vq_pair *)across;
     const size_t word = block * VQ_BLOCK, count = vq_smaller(VQ_BLOCK, job->words - word);
-    pair_map(job, word, count, high * VQ_BLOCK, words);
+    pair_map(job, word, count, first * VQ_BLOCK, words);
     memset(words + count * VQ_BLOCK, 0, (VQ_BLOCK - count) * VQ_BLOCK * sizeof *words);
     job->kernels->pack(&panel, VQ_BLOCK, (float *)to);
 }
@@ -224,7 +224,7 @@ static void lay_out(void *arg, size_t begin, size_t end, int thread)
     for (size_t i = begin; i < end; i++) {
         lay_out_row(job, i);
         for (size_t block = i * job->deep / rows; block < (i + 1) * job->deep / rows; block++)
-            for (size_t high = 0; high < job->l.high; high++) lay_out_block(job, high, block);
+            for (size_t first = 0; first < job->l.blocks; first++) lay_out_block(job, first, block);
     }
 }
 
@@ -262,13 +262,13 @@ static void multiply(void *arg, size_t begin, size_t end, int thread)
     else m.start_step = m.sum_step;
     for (size_t item = begin; item < end; item++) {
         const size_t group = item % l->groups, panel = item / l->groups * WIDE;
-        const size_t last = vq_smaller(l->high, (group + 1) * l->each);
+        const size_t last = vq_smaller(l->blocks, (group + 1) * l->each);
         m.wide = vq_smaller(WIDE, l->all_panels - panel);
         for (size_t v = 0; v < m.wide; v++) gather_panel(job, panel + v, gathered + v * column);
-        for (size_t high = group * l->each; high < last; high += VQ_BLOCKS_HIGH) {
-            m.high = vq_smaller(VQ_BLOCKS_HIGH, last - high);
-            m.a = job->scratch.map + high * column;
-            m.sum = job->scratch.sums + high * VQ_BLOCK * m.sum_step + panel * VQ_BLOCK;
+        for (size_t at = group * l->each; at < last; at += VQ_BLOCKS_TALL) {
+            m.tall = vq_smaller(VQ_BLOCKS_TALL, last - at);
+            m.a = job->scratch.map + at * column;
+            m.sum = job->scratch.sums + at * VQ_BLOCK * m.sum_step + panel * VQ_BLOCK;
             if (!job->begins) m.start = m.sum;
             job->kernels->bf16->multiply(&m);
         }

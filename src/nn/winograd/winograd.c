@@ -39,8 +39,9 @@ bool vq_winograd_suits(const vq_convolution *c)
     return 2 * products <= c->map[0] * c->map[1] * kernel * kernel;
 }
 
-static const char *name(const vq_convolution *c)
+static const char *name(const vq_context *ctx, const vq_convolution *c)
 {
+    (void)ctx;
     return c->stride[0] == 1 ? "portable, Winograd F(4x4,3x3)" : "portable, Winograd F(4x4,2x2)";
 }
 
