@@ -81,18 +81,27 @@ def table(points):
     return "\n".join(lines)
 
 
-def panel(axis, points, x0, y0, wide, high, most):
+def scale(axis, points):
+    """The step of the lines across a panel, and how many there are above 0."""
+    most = max(p["share"] for p in points if p["axis"] == axis)
+    step = 0.2 if most <= 1.4 else 0.5
+    return step, max(6, math.ceil(most / step - 1e-9))
+
+
+def panel(axis, points, x0, y0, wide, high):
     """Lines over log2 of the value; the height is the share of the peak."""
+    step, steps = scale(axis, points)
+    most = step * steps
     values = AXES[axis][0]
     least, last = math.log2(values[0]), math.log2(values[-1])
     at = lambda v: x0 + wide * (math.log2(v) - least) / ((last - least) or 1)  # noqa: E731
     up = lambda share: y0 + high - high * share / most  # noqa: E731
     parts = [f'<text x="{x0}" y="{y0 - 8}" class="title">{axis}</text>']
-    for k in range(0, 1 + int(most / 0.2 + 0.5)):
-        y = up(0.2 * k)
+    for k in range(steps + 1):
+        y = up(step * k)
         parts.append(f'<path class="grid" d="M{x0} {y:.1f}h{wide}"/>'
-                     f'<text class="mark" x="{x0 - 5}" y="{y + 4:.1f}" text-anchor="end">{20 * k}'
-                     " %</text>")
+                     f'<text class="mark" x="{x0 - 5}" y="{y + 4:.1f}" text-anchor="end">'
+                     f"{100 * step * k:.0f} %</text>")
     shown = values if len(values) < 8 else values[::2]
     for value in shown:
         parts.append(f'<text class="mark" x="{at(value):.1f}" y="{y0 + high + 15}" '
@@ -110,7 +119,6 @@ def panel(axis, points, x0, y0, wide, high, most):
 def plot(points):
     wide, high, gap = 250, 150, 70
     axes = [axis for axis in AXES if any(p["axis"] == axis for p in points)]
-    most = 0.2 * math.ceil(max(p["share"] for p in points) / 0.2 + 1e-9)
     columns = 3
     rows = (len(axes) + columns - 1) // columns
     width, height = columns * (wide + gap) + 20, rows * (high + gap) + 30
@@ -121,7 +129,7 @@ def plot(points):
              f'<rect width="{width}" height="{height}" fill="#fff"/>']
     for i, axis in enumerate(axes):
         parts.append(panel(axis, points, 50 + i % columns * (wide + gap),
-                           34 + i // columns * (high + gap), wide, high, most))
+                           34 + i // columns * (high + gap), wide, high))
     for i, what in enumerate(WHAT):
         parts.append(f'<text x="{50 + 90 * i}" y="{height - 8}" style="fill:{COLOURS[what]}">'
                      f"{what}</text>")
