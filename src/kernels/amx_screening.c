@@ -221,6 +221,6 @@ static const vq_screen_sizes pays[] = {
 };
 
 const vq_screening vq_screening_amx = {
-    pays, words_of, pack, pack_codes, screen, vq_screen_pass_avx512, vq_screen_again_avx512};
+    true, pays, words_of, pack, pack_codes, screen, vq_screen_pass_avx512, vq_screen_again_avx512};
 
 #endif

@@ -223,6 +223,6 @@ TARGET void vq_screen_again_avx512(size_t depth, const float *x, const float *co
 static const vq_screen_sizes pays[] = {{3, 256, 64}, {8, 128, 64}, {0}};
 
 const vq_screening vq_screening_avx512 = {
-    pays, words_of, pack, pack_codes, screen, vq_screen_pass_avx512, vq_screen_again_avx512};
+    false, pays, words_of, pack, pack_codes, screen, vq_screen_pass_avx512, vq_screen_again_avx512};
 
 #endif

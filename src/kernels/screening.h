@@ -96,6 +96,8 @@ typedef void vq_screen_again_fn(size_t depth, const float *x, const float *codes
                                 int32_t *at);
 
 typedef struct vq_screening {
+    bool quick; /* its products cost so little that keeping bounds from search to search, as
+                   nearest_moved.c does, takes longer than searching anew */
     const vq_screen_sizes *pays; /* where one of them holds; a row of zeros ends them */
     vq_screen_words_fn *words;
     vq_screen_pack_fn *pack;
