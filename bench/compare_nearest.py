@@ -224,8 +224,13 @@ def best_peer(shape, row):
     return max(rates.items(), key=lambda item: item[1])
 
 
+def figure(rate):
+    """Three digits of it."""
+    return f"{rate:.3g}" if rate < 999.5 else f"{float(f'{rate:.3g}'):,.0f}"
+
+
 def cell(shape, row, name):
-    return f"{gflops(shape, row[name]):.3g}" if name in row else "–"
+    return figure(gflops(shape, row[name])) if name in row else "–"
 
 
 def table_of_bars(rows):
@@ -243,8 +248,8 @@ def table_of_bars(rows):
         lines.append(
             f"| {shape[0]}, {shape[1]}, {shape[2]} | {cell(shape, row, 'faiss')} | "
             f"{cell(shape, row, 'eager')} | {cell(shape, row, 'compiled')} | "
-            f"{cell(shape, row, 'vqp')} | {own:.3g} | {100 * own / row['peak_gflops']:.0f} % | "
-            f"{own / best:.2f}x | " + (f"{low:.3g} | {low / row['peak_gflops']:.2f}x |" if low
+            f"{cell(shape, row, 'vqp')} | {figure(own)} | {100 * own / row['peak_gflops']:.0f} % | "
+            f"{own / best:.2f}x | " + (f"{figure(low)} | {low / row['peak_gflops']:.2f}x |" if low
                                        else "– | – |"))
     peaks = [row["peak_gflops"] for row in rows.values()]
     return lines + ["", f"GFLOP/s, medians; the f32 peak was {min(peaks):.0f} to "
@@ -268,9 +273,9 @@ def table_of_grid(rows):
                 continue
             ratio = gflops(shape, row[kernel]) / best
             (ahead if ratio >= 1.0 else behind)[kernel] += 1
-            cells.append(f"{gflops(shape, row[kernel]):.3g} ({ratio:.2f}x"
+            cells.append(f"{figure(gflops(shape, row[kernel]))} ({ratio:.2f}x"
                          + (")" if ratio >= 1.0 else ", behind)"))
-        lines.append(f"| {shape[0]}, {shape[1]}, {shape[2]} | {name} {best:.3g} | "
+        lines.append(f"| {shape[0]}, {shape[1]}, {shape[2]} | {name} {figure(best)} | "
                      + " | ".join(cells) + " |")
     return lines + ["", "; ".join(f"{kernel}: ahead in {ahead[kernel]}, behind in {behind[kernel]}"
                                   for kernel in kernels) + "."]
