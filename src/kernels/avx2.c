@@ -7,6 +7,7 @@
 #include "kernels/bf16.h"
 #include "kernels/winograd.h"
 #include "kernels/x86.h"
+#include <float.h>
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -408,6 +409,7 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
 {
     const __m256 take1 = _mm256_set1_ps(1.0f - s->decay1);
     const __m256 take2 = _mm256_set1_ps(1.0f - s->decay2);
+    const __m256 sign = _mm256_set1_ps(-0.0f), normal = _mm256_set1_ps(FLT_MIN);
     const __m256 scale = _mm256_set1_ps(s->scale), l2 = _mm256_set1_ps(s->l2);
     const __m256 correction2 = _mm256_set1_ps(s->correction2);
     const __m256 epsilon = _mm256_set1_ps(s->epsilon), rate = _mm256_set1_ps(s->rate);
@@ -419,6 +421,7 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
         const __m256 g =
             _mm256_fmadd_ps(l2, w, _mm256_mul_ps(scale, _mm256_loadu_ps(gradient + i)));
         m = _mm256_fmadd_ps(take1, _mm256_sub_ps(g, m), m);
+        m = _mm256_and_ps(m, _mm256_cmp_ps(_mm256_andnot_ps(sign, m), normal, _CMP_NLT_UQ));
         v = _mm256_fmadd_ps(take2, _mm256_fmsub_ps(g, g, v), v);
         const __m256 root = _mm256_fmadd_ps(_mm256_sqrt_ps(v), correction2, epsilon);
         const __m256 step = _mm256_div_ps(m, root);

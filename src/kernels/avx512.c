@@ -8,6 +8,7 @@
 #include "kernels/screening.h"
 #include "kernels/winograd.h"
 #include "kernels/x86.h"
+#include <float.h>
 #include <immintrin.h>
 #include <math.h>
 
@@ -296,6 +297,7 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
 {
     const __m512 take1 = _mm512_set1_ps(1.0f - s->decay1);
     const __m512 take2 = _mm512_set1_ps(1.0f - s->decay2);
+    const __m512 normal = _mm512_set1_ps(FLT_MIN);
     const __m512 scale = _mm512_set1_ps(s->scale), l2 = _mm512_set1_ps(s->l2);
     const __m512 correction2 = _mm512_set1_ps(s->correction2);
     const __m512 epsilon = _mm512_set1_ps(s->epsilon), rate = _mm512_set1_ps(s->rate);
@@ -308,6 +310,7 @@ TARGET static void adam(size_t count, const vq_adam_step *s, float *parameter,
         __m512 v = _mm512_maskz_loadu_ps(mask, moment2 + i);
         const __m512 g = _mm512_fmadd_ps(l2, w, _mm512_mul_ps(scale, gradients));
         m = _mm512_fmadd_ps(take1, _mm512_sub_ps(g, m), m);
+        m = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(m), normal, _CMP_NLT_UQ), m);
         v = _mm512_fmadd_ps(take2, _mm512_fmsub_ps(g, g, v), v);
         const __m512 root = _mm512_fmadd_ps(_mm512_sqrt_ps(v), correction2, epsilon);
         const __m512 step = _mm512_div_ps(m, root);

@@ -97,7 +97,9 @@ typedef size_t vq_list_rows_fn(const vq_reach *reach, const float *lower, float 
 
 /** Adam on `count` numbers; see train/optimizer.c for the formula. With g the gradient scaled
  *  and with l2 added, each line rounded once per operation:
- *    moment1 += (1 - decay1) * (g - moment1)
+ *    moment1 += (1 - decay1) * (g - moment1), and 0 where that is subnormal: of weights that no
+ *               longer get a gradient it would stay so for good, and processors take a hundred
+ *               times as long for such numbers
  *    moment2 += (1 - decay2) * (g*g - moment2)
  *    parameter = weight_decay * parameter
  *                - rate * moment1 / (correction2 * sqrt(moment2) + epsilon)

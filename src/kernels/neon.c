@@ -7,6 +7,7 @@
 #include "kernels/unroll.h"
 #include "kernels/winograd.h"
 #include <arm_neon.h>
+#include <float.h>
 #include <math.h>
 
 enum { QUARTERS = VQ_PANEL / 4 }; /* vectors of a panel */
@@ -409,6 +410,8 @@ static void adam(size_t count, const vq_adam_step *s, float *parameter, const fl
         float32x4_t m = vld1q_f32(moment1 + i), v = vld1q_f32(moment2 + i);
         const float32x4_t g = vfmaq_f32(vmulq_f32(scale, vld1q_f32(gradient + i)), l2, w);
         m = vfmaq_f32(m, take1, vsubq_f32(g, m));
+        const uint32x4_t tiny = vcltq_f32(vabsq_f32(m), vdupq_n_f32(FLT_MIN));
+        m = vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(m), tiny));
         v = vfmaq_f32(v, take2, vfmaq_f32(vnegq_f32(v), g, g));
         const float32x4_t root = vfmaq_f32(epsilon, vsqrtq_f32(v), correction2);
         const float32x4_t step = vdivq_f32(m, root);

@@ -7,6 +7,7 @@
 #include "kernels/bf16.h"
 #include "kernels/kernels.h"
 #include "kernels/winograd.h"
+#include <float.h>
 #include <math.h>
 
 /* One panel of a tile. Loops have fixed lengths, so that compilers keep the sums in registers. */
@@ -179,7 +180,8 @@ static void adam(size_t count, const vq_adam_step *s, float *parameter, const fl
     const float take1 = 1.0f - s->decay1, take2 = 1.0f - s->decay2;
     for (size_t i = 0; i < count; i++) {
         const float g = fmaf(s->l2, parameter[i], s->scale * gradient[i]);
-        const float m = fmaf(take1, g - moment1[i], moment1[i]);
+        const float moved = fmaf(take1, g - moment1[i], moment1[i]);
+        const float m = fabsf(moved) < FLT_MIN ? 0.0f : moved;
         const float v = fmaf(take2, fmaf(g, g, -moment2[i]), moment2[i]);
         const float step = m / fmaf(sqrtf(v), s->correction2, s->epsilon);
         moment1[i] = m;

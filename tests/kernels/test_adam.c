@@ -29,6 +29,10 @@ static void random_arrays(vq_random *random, size_t count, float *arrays[ARRAYS]
     for (size_t i = 0; i < count; i++) {
         arrays[MOMENT2][i] *= arrays[MOMENT2][i];
         if (i % 7 == 3) arrays[GRADIENT][i] = arrays[MOMENT1][i] = arrays[MOMENT2][i] = 0.0f;
+        if (i % 7 == 5) { /* decays to what is subnormal, in the first step or the third */
+            arrays[GRADIENT][i] = 0.0f;
+            arrays[MOMENT1][i] = copysignf(i % 2 ? 1.2e-38f : 1.5e-38f, arrays[MOMENT1][i]);
+        }
     }
 }
 
@@ -109,11 +113,41 @@ static void test_formula(void **state)
     }
 }
 
+/* A first moment that no gradient feeds ends as 0, not as the least number there is. */
+static void decays_of(const vq_kernels *t)
+{
+    enum { COUNT = 37, STEPS = 2000 };
+    float parameter[COUNT], gradient[COUNT] = {0}, first[COUNT], second[COUNT];
+    const vq_adam_step step = {.rate = 1e-3f,
+                               .decay1 = 0.9f,
+                               .decay2 = 0.999f,
+                               .correction2 = 1.0f,
+                               .epsilon = 1e-8f,
+                               .weight_decay = 1.0f,
+                               .scale = 1.0f};
+    for (size_t i = 0; i < COUNT; i++) {
+        parameter[i] = second[i] = 1.0f;
+        first[i] = i % 2 ? 0.5f : -0.5f;
+    }
+    for (int repeat = 0; repeat < STEPS; repeat++) {
+        t->adam(COUNT, &step, parameter, gradient, first, second, NULL);
+        for (size_t i = 0; i < COUNT; i++) assert_true(first[i] == 0.0f || isnormal(first[i]));
+    }
+    for (size_t i = 0; i < COUNT; i++) assert_true(first[i] == 0.0f);
+}
+
+static void test_decays(void **state)
+{
+    (void)state;
+    for_each_table(decays_of);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same),
         cmocka_unit_test(test_formula),
+        cmocka_unit_test(test_decays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
