@@ -51,6 +51,12 @@ static inline float vq_pair_high(uint32_t pair)
     return x;
 }
 
+/** A number as it is read, through max(0, .) with `relu`; what is not a number stays so. */
+static inline float vq_bf16_read(float x, bool relu)
+{
+    return relu && x < 0.0f ? 0.0f : x;
+}
+
 /** Blocks are of VQ_BLOCK rows by VQ_BLOCK words, or VQ_BLOCK words by VQ_BLOCK columns. */
 enum { VQ_BLOCK = 16, VQ_BLOCK_WORDS = VQ_BLOCK * VQ_BLOCK };
 /** Rows of blocks that are multiplied at a time: as many as tile registers serve. */

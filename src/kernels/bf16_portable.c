@@ -36,24 +36,19 @@ static void multiply(const vq_bf16_product *m)
 
 #include "kernels/correlate_bf16.inc"
 
-static float read(const float *x, bool relu)
-{
-    return relu && *x < 0.0f ? 0.0f : *x;
-}
-
 static void round_numbers(const float *from, size_t count, bool relu, vq_pair *to)
 {
     for (size_t i = 0; i + 1 < count; i += 2)
-        to[i / 2] = vq_pair_of(read(from + i, relu), read(from + i + 1, relu));
-    if (count % 2) to[count / 2] = vq_pair_of(read(from + count - 1, relu), 0.0f);
+        to[i / 2] = vq_pair_of(vq_bf16_read(from[i], relu), vq_bf16_read(from[i + 1], relu));
+    if (count % 2) to[count / 2] = vq_pair_of(vq_bf16_read(from[count - 1], relu), 0.0f);
 }
 
 static void pair_rows(const vq_pair_rows *r)
 {
     for (size_t i = 0; i < r->rows; i++)
         for (size_t j = 0; j < VQ_BLOCK; j++) {
-            const float low = r->low ? read(r->low + i * r->step + j, r->relu) : 0.0f;
-            const float high = r->high ? read(r->high + i * r->step + j, r->relu) : 0.0f;
+            const float low = r->low ? vq_bf16_read(r->low[i * r->step + j], r->relu) : 0.0f;
+            const float high = r->high ? vq_bf16_read(r->high[i * r->step + j], r->relu) : 0.0f;
             r->to[i * VQ_BLOCK + j] = vq_pair_of(low, high);
         }
 }

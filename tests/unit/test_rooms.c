@@ -14,33 +14,8 @@
 #include "nn/ops/elements.h"
 #include "nn/winograd/winograd.h"
 
-static const char *direct_name(const vq_context *ctx, const vq_convolution *c)
-{
-    (void)ctx, (void)c;
-    return "direct";
-}
-
-static const vq_conv_algorithm direct = {
-    .name = direct_name,
-    .packed_size = vq_convolution_packed_size,
-    .pack = vq_convolution_pack,
-    .scratch = vq_convolution_scratch,
-    .run = vq_convolution_run,
-    .weights_scratch = vq_weights_scratch,
-    .weights = vq_convolution_weights,
-};
-
-static const vq_conv_algorithm bf16 = {
-    .name = direct_name,
-    .packed_size = vq_convolution_packed_size,
-    .pack = vq_convolution_pack,
-    .scratch = vq_convolution_scratch,
-    .run = vq_convolution_run,
-    .weights_scratch = vq_weights_bf16_scratch,
-    .weights = vq_convolution_weights_bf16,
-};
-
-static const vq_conv_algorithm *const algorithms[] = {&direct, &vq_conv_winograd, &bf16};
+static const vq_conv_algorithm *const algorithms[] = {&vq_conv_direct, &vq_conv_winograd,
+                                                      &vq_conv_bf16};
 
 /* Algorithms take all of them; kernels of one row, phases, padding, several classes. */
 static const vq_convolution convolutions[] = {
@@ -167,7 +142,7 @@ static void test_convolutions(void **state)
             vq_convolution one = convolutions[i];
             const vq_convolution *c = &one;
             problem p = {.a = algorithms[a], .c = c};
-            one.bf16 = algorithms[a] == &bf16;
+            one.bf16 = algorithms[a] == &vq_conv_bf16;
             p.image = numbers(c->images * c->image[0] * c->image[1] * c->in);
             p.map = numbers(c->images * c->map[0] * c->map[1] * c->out);
             p.weight = numbers(c->in * c->out * c->kernel[0] * c->kernel[1]);

@@ -99,7 +99,7 @@ VQ_MUST_USE vq_status vq_convolution_weights_bf16(vq_context *ctx, const vq_conv
                                                   float *d_weight, vq_room scratch);
 #endif
 
-/** A way to compute all of these: the functions above, or those of nn/winograd. */
+/** A way to compute all of these: the functions above, in f32 or bf16, or those of nn/winograd. */
 typedef struct vq_conv_algorithm {
     const char *(*name)(const vq_context *ctx, const vq_convolution *c);
     size_t (*packed_size)(const vq_convolution *c, vq_conv_direction direction);
@@ -113,5 +113,11 @@ typedef struct vq_conv_algorithm {
     vq_status (*weights)(vq_context *ctx, const vq_convolution *c,
                          const vq_weights_arrays_real *arrays, real *d_weight, vq_room scratch);
 } vq_conv_algorithm;
+
+#define vq_conv_direct VQ_REAL(vq_conv_direct)
+extern const vq_conv_algorithm vq_conv_direct;
+#ifndef VQ_REAL_DOUBLE
+extern const vq_conv_algorithm vq_conv_bf16; /* of convolutions whose `bf16` is set */
+#endif
 
 #endif

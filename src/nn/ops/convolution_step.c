@@ -15,7 +15,7 @@ static const char *direct_name(const vq_context *ctx, const vq_convolution *c)
     return "portable";
 }
 
-static const vq_conv_algorithm direct = {
+const vq_conv_algorithm vq_conv_direct = {
     .name = direct_name,
     .packed_size = vq_convolution_packed_size,
     .pack = vq_convolution_pack,
@@ -32,7 +32,7 @@ static const char *bf16_name(const vq_context *ctx, const vq_convolution *c)
     return vq_kernels_of(ctx)->bf16->name;
 }
 
-static const vq_conv_algorithm bf16 = {
+const vq_conv_algorithm vq_conv_bf16 = {
     .name = bf16_name,
     .packed_size = vq_convolution_packed_size,
     .pack = vq_convolution_pack,
@@ -50,10 +50,10 @@ static const vq_conv_algorithm *algorithm_of(const vq_step *run, const vq_convol
 #ifdef VQ_REAL_DOUBLE
     (void)run, (void)c;
 #else
-    if (c->bf16) return &bf16;
+    if (c->bf16) return &vq_conv_bf16;
     if (!run->exact && vq_winograd_suits(c)) return &vq_conv_winograd;
 #endif
-    return &direct;
+    return &vq_conv_direct;
 }
 
 /* What follows from the node and its shapes. */

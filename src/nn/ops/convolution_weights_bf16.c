@@ -176,7 +176,7 @@ static void pair_numbers(const weights_job *job, const float *low, const float *
     job->kernels->bf16->pair_rows(&rows);
     for (size_t i = whole; i < count; i++) {
         const float a = low ? low[i] : 0.0f, b = high ? high[i] : 0.0f;
-        to[i] = vq_pair_of(relu && a < 0.0f ? 0.0f : a, relu && b < 0.0f ? 0.0f : b);
+        to[i] = vq_pair_of(vq_bf16_read(a, relu), vq_bf16_read(b, relu));
     }
 }
 
